@@ -1,11 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/** Rooms whose tests start few processes: `npm test -- --project quick` takes two minutes. */
+const quick = [
+  '{architecture,errors}',
+  '{data,native,options,store,setup,inference}/*',
+  'networks/{onnx,weights}/*',
+].map((place) => `test/${place}.test.ts`);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // The native engine uses every core, so test files that train must not compete.
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: 'quick', include: quick } },
+      { extends: true, test: { name: 'slow', include: ['test/**/*.test.ts'], exclude: quick } },
+    ],
   },
 });

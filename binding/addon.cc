@@ -6,7 +6,6 @@
 #include <cstdlib>
 
 #include "binding/bench.h"
-#include "binding/cuda.h"
 #include "binding/group.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
@@ -50,31 +49,26 @@ Napi::Value backend(const Napi::CallbackInfo& call) {
   const auto device = choose_device(argument<std::string>(call[0], "device")).device;
   const auto convolution = argument<backends::Convolution>(call[1], "convolution");
   const auto ranks = argument<int64_t>(call[2], "ranks");
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
-  return write(
-      call.Env(),
-      std::string(backends::backend_for(convolution, options, backends::Precision::kFloat32, ranks == 1).name()));
+  const auto& backend = backends::backend_for({.options = device, .convolution = convolution, .single = ranks == 1});
+  return write(call.Env(), std::string(backend.name()));
 }
 
 /// The loader compares them. Starts nothing on a GPU.
 Napi::Value cuda_versions(const Napi::CallbackInfo& call) {
-  return write(call.Env(), CudaVersions{backends::cuda::compiled_for(), backends::cuda::runtime_version()});
+  return write(call.Env(), backends::backend_for({at::kCUDA}).versions());
 }
 
 /// For `doctor`.
 Napi::Value cuda(const Napi::CallbackInfo& call) {
-  CudaDescription found{cuda_problem(), {}, {}};
-  if (found.problem.empty()) {
-    found.cudnn = backends::cuda::cudnn_version();
-    found.gpus = backends::cuda::gpus();
-  }
-  return write(call.Env(), found);
+  const auto problem = cuda_problem();
+  return write(call.Env(),
+               problem.empty() ? backends::backend_for({at::kCUDA}).gpus() : backends::Gpus{problem, {}, {}});
 }
 
 Napi::Value cuda_memory(const Napi::CallbackInfo& call) {
   const auto device = choose_device(argument<std::string>(call[0], "device")).device;
   if (!device.is_cuda()) throw Error("INVALID_OPTION", "Device '" + device.str() + "' is no GPU.");
-  return write(call.Env(), backends::cuda::memory(device));
+  return write(call.Env(), backends::backend_for({device}).memory(device).value_or(backends::DeviceMemory{}));
 }
 
 Napi::Value measure_machine(const Napi::CallbackInfo& call) {

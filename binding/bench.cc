@@ -6,10 +6,8 @@
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
-#include "native/backends/cuda/cuda.h"
-#include "native/backends/timed.h"
+#include "native/backends/backend.h"
 #include "native/core/device.h"
-#include "native/core/error.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/captured_step.h"
@@ -17,32 +15,21 @@
 namespace l2t::binding {
 namespace {
 
-/// `timed`: set where the job times layers.
-std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options,
-                                           std::unique_ptr<backends::Timed>& timed) {
+std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options) {
   const auto& [network, pairs] = job.source;
   // Timing does not need trained weights.
   auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
   const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.source_size, {}}};
-  run::Decorate decorate;
-  if (job.layers.value_or(false)) {
-    if (!options.device().is_cpu()) throw Error("INVALID_OPTION", "Layers are timed on the CPU: use {device=cpu}.");
-    decorate = [&timed](const backends::Backend& backend) -> const backends::Backend& {
-      timed = std::make_unique<backends::Timed>(backend);
-      return *timed;
-    };
-  }
   auto learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, job.size, sources, options,
-                                                /*observe=*/false, run::Sharing{job.reducer.get()}, decorate);
+                                                /*observe=*/false);
   learner->initialise(/*seed=*/1);
   learner->start();
   return learner;
 }
 
-/// As many images as this rank has of a batch, channels last.
+/// A batch, channels last.
 at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOptions& options) {
-  return at::randn({job.reducer->share(job.batch).count(), 3, side, side}, options)
-      .contiguous(at::MemoryFormat::ChannelsLast);
+  return at::randn({job.batch, 3, side, side}, options).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 }  // namespace
@@ -50,26 +37,22 @@ at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOpti
 struct Bench::Subject {
   Subject(const BenchJob& job, const at::TensorOptions& options)
       : threads(job.threads),
-        reducer(job.reducer),
-        batch(job.batch),
         phases(options.device()),
-        learner(make_learner(job, options, timed)),
+        learner(make_learner(job, options)),
         x(random_images(job, job.size, options)),
         source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
-        y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
+        y(at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
-        // The sums over ranks go through the host, which a graph cannot capture.
-        step(job.reducer->single() ? backends::cuda::graphs(options.device()) : nullptr,
+        step(backends::backend_for({options}).graphs(options.device()),
              [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
-               const run::StepImages images{inputs[2], inputs[0], batch};
+               const run::StepImages images{inputs[2], inputs[0], x.size(0)};
                return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
              }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
     learner->measure(&phases);
     phases.start();
-    learner->iterate({x, y, batch}, {source_x}, lr);
-    if (timed) timed->stopwatch().lap();
+    learner->iterate({x, y, x.size(0)}, {source_x}, lr);
     return phases.seconds();
   }
 
@@ -85,10 +68,7 @@ struct Bench::Subject {
   }
 
   int threads;
-  std::shared_ptr<const Reducer> reducer;
-  int64_t batch;  // images of all ranks
   Phases phases;
-  std::unique_ptr<backends::Timed> timed;
   std::unique_ptr<run::Learner> learner;
   at::Tensor x;
   at::Tensor source_x;
@@ -100,8 +80,7 @@ struct Bench::Subject {
 Napi::Function Bench::constructor(Napi::Env env) {
   return DefineClass(
       env, "Bench",
-      {InstanceMethod<&Bench::iterate>("iterate"), InstanceMethod<&Bench::iterate_as_graph>("iterateAsGraph"),
-       InstanceMethod<&Bench::traffic>("traffic"), InstanceMethod<&Bench::layers>("layers")});
+      {InstanceMethod<&Bench::iterate>("iterate"), InstanceMethod<&Bench::iterate_as_graph>("iterateAsGraph")});
 }
 
 Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
@@ -124,13 +103,6 @@ Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
     take_threads(subject->threads);
     return subject->iterate_as_graph();
   });
-}
-
-Napi::Value Bench::traffic(const Napi::CallbackInfo& info) { return write(info.Env(), subject_->reducer->traffic()); }
-
-Napi::Value Bench::layers(const Napi::CallbackInfo& info) {
-  const auto& timed = subject_->timed;
-  return write(info.Env(), timed ? timed->stopwatch().timings() : std::vector<backends::Timing>());
 }
 
 }  // namespace l2t::binding

@@ -2,7 +2,6 @@
 #include <napi.h>
 
 #include <memory>
-#include <optional>
 
 #include "native/core/phases.h"
 #include "native/run/learner.h"
@@ -19,9 +18,6 @@ struct BenchJob {
   double lr;
   std::string device;
   int threads;
-  std::shared_ptr<const Reducer> reducer = std::make_shared<Reducer>();
-  /// Times each layer, too.
-  std::optional<bool> layers;
 
   static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
@@ -33,8 +29,6 @@ struct BenchJob {
     visit("lr", self.lr);
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
-    visit("reducer", self.reducer);
-    visit("layers", self.layers);
   }
 };
 
@@ -58,8 +52,6 @@ class Bench : public Napi::ObjectWrap<Bench> {
 
  private:
   Napi::Value iterate(const Napi::CallbackInfo& info);
-  Napi::Value traffic(const Napi::CallbackInfo& info);
-  Napi::Value layers(const Napi::CallbackInfo& info);
   Napi::Value iterate_as_graph(const Napi::CallbackInfo& info);
 
   /// What an iteration needs; shared with the thread that runs the iteration.

@@ -1,5 +1,5 @@
 # The same addon as CMakeLists.txt builds, for machines without CMake: `npm run build:gyp`. It stands here and not at
-# the package's root, where npm would run it at every install. Sources and LibTorch come from scripts/build-gyp.mjs.
+# the package's root, where npm would run it at every install. setup/build-gyp.mjs runs it and gives LibTorch's folders.
 {
   'variables': {
     'libtorch%': '/usr',
@@ -10,13 +10,12 @@
   'targets': [
     {
       'target_name': 'l2t_native',
-      'sources': ['<!@(node ../scripts/build-gyp.mjs --sources)'],
+      'sources': ['<!@(node ../setup/sources.mjs)'],
       'include_dirs': [
         '..',
         '<!(node -p "require(\'node-api-headers\').include_dir")',
         '<!(node -p "require(\'node-addon-api\').include_dir")',
-        # Never /usr/include itself: the compiler must find the C++ library's wrappers before it.
-        '<!@(node ../scripts/build-gyp.mjs --includes <(libtorch))',
+        '<(libtorch)/include/torch/csrc/api/include',
       ],
       'defines': [
         'AT_PER_OPERATOR_HEADERS',
@@ -39,7 +38,11 @@
       ],
       'conditions': [
         ['groups==1', { 'defines': ['USE_C10D_GLOO'] }],
-        ['libtorch!="/usr"', { 'ldflags': ['-Wl,-rpath,<(libtorch_lib)'] }],
+        # Never /usr/include itself: the compiler must find the C++ library's wrappers before it.
+        ['libtorch!="/usr"', {
+          'include_dirs': ['<(libtorch)/include'],
+          'ldflags': ['-Wl,-rpath,<(libtorch_lib)'],
+        }],
       ],
     },
     {

@@ -3,7 +3,6 @@
 #include <ATen/ops/from_blob.h>
 
 #include "binding/worker.h"
-#include "native/backends/cuda/cuda.h"
 #include "native/backends/reference/backend.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
@@ -84,8 +83,7 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
     auto made = nets::make_network(job.network);
     (void)nets::value_sides(made, job.size);  // throws where the images are too small
     const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
-    // It is the whole process's, and a run may be under way on the CPU.
-    if (options.device().is_cuda()) backends::cuda::set_arithmetic({});
+    backends::set_arithmetic({options});
     auto network = transfer::load_source(std::move(made), job.weights, options);
     std::optional<LoadedImportance> importance;
     if (job.importance) importance = load_importance(*job.importance, network.network, options);

@@ -92,7 +92,7 @@ else()
   message(STATUS "CUDA part: off (${L2T_CUDA_REASON})")
   set(built false)
 endif()
-# scripts/build-native.mjs copies it into the addon's stamp.
+# setup/build.mjs copies it into the addon's stamp.
 file(WRITE "${CMAKE_BINARY_DIR}/cuda.json" "{ \"built\": ${built}, \"reason\": \"${L2T_CUDA_REASON}\" }\n")
 
 set(L2T_CUDA_INCLUDES "")

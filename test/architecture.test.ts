@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 
 /** The rooms of native/ from the ground up: a room may include those below it, and no other. */
 const stack = ['core', 'ops', 'nets', 'backends', 'tape', 'transfer', 'terms', 'bilevel'];
@@ -25,6 +25,10 @@ const napiHeaders = /^(napi.*|node_api.*|js_native_api.*|node|v8|uv)\.h$/;
 const autograd =
   /torch\/csrc\/autograd|\bautograd::|requires_grad|GradMode|NoGradGuard|EnableGradGuard|InferenceMode|\bbackward\(\)|\bgrad_fn\b/;
 const cudaHeaders = /^(cuda|cu(blas|dnn|fft|rand|solver|sparse)|nccl|nvtx|nvToolsExt|(ATen|c10|torch\/csrc)\/cuda\/)/;
+
+/** CUDA by name: all else asks the backend of a device. */
+const cudaName = /\bcuda::/;
+const namesCuda = /^native\/backends\/(cuda\/|backend\.cc$)/;
 
 /** Joining the other processes of a run: what computes knows them as a Reducer. */
 const joining = /\b(JoinedGroup|GroupConfig|join_group)\b|core\/group\.h/;
@@ -54,6 +58,7 @@ function violations(path: string, text: string): string[] {
   }
   const autogradUse = room === 'oracle' ? null : autograd.exec(code);
   if (autogradUse) found.push(`${path}: only native/oracle uses autograd (${autogradUse[0]})`);
+  if (!namesCuda.test(path) && cudaName.test(code)) found.push(`${path}: only native/backends names cuda::`);
   if (!joins.test(path) && joining.test(code)) found.push(`${path}: only core/group and binding/group join ranks`);
   return found;
 }
@@ -103,11 +108,16 @@ describe('the doors between the rooms of the native part', () => {
     ['native/run/x.cc', 'at::NoGradGuard guard;', /only native\/oracle/],
     ['native/core/x.cc', 'c10::InferenceMode guard;', /only native\/oracle/],
     ['native/core/device.cc', '#include <c10/cuda/CUDAStream.h>', /only native\/backends\/cuda/],
+    ['native/run/x.cc', 'backends::cuda::memory(device);', /only native\/backends names cuda::/],
     ['native/run/x.cc', '#include "native/core/group.h"', /only core\/group and binding\/group/],
     ['native/backends/cpu/x.cc', '#include <cuda_runtime_api.h>', /only native\/backends\/cuda/],
   ])('an offence is seen: %s, %s', (path, text, message) => {
     const found = violations(path, `#pragma once\n${text}\n`);
     expect(found).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('one line of the registry names CUDA', () => {
+    expect(read('native/backends/backend.cc').match(new RegExp(cudaName, 'g'))).toHaveLength(1);
   });
 
   it('what is allowed is not taken for an offence', () => {
@@ -142,7 +152,7 @@ const floors = [
   ['run'],
   ['experiments'],
   ['train'],
-  ['bench'],
+  ['bench', 'setup'],
   ['cli'],
 ];
 const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
@@ -152,10 +162,10 @@ function mayImport(from: string, to: string): boolean {
   const [room, target] = [from, to].map((path) => (path.includes('/') ? (path.split('/')[0] as string) : ''));
   if (to === 'errors.ts') return true;
   if (from === 'errors.ts') return ['system/printable.ts', 'options/spelling.ts'].includes(to);
-  if (from === 'index.ts') return target !== 'cli' && target !== 'bench';
+  if (from === 'index.ts') return !['cli', 'bench', 'setup'].includes(target as string);
   if (to === 'index.ts') return false;
   if (room === target || (room === 'native' && target === 'system')) return true;
-  if (target === 'bench') return room === 'cli';
+  if (target === 'bench' || target === 'setup') return room === 'cli';
   return floorOf(target as string) < floorOf(room as string);
 }
 
@@ -245,9 +255,12 @@ describe('the rooms of the TypeScript side', () => {
     },
   );
 
-  it('know nothing of tools, tests and benches outside', () => {
-    const outside = sources.filter((path) => /from '[^']*\/(tools|test)\//.test(read(path)));
+  it('know nothing outside of src/ but setup/, which knows itself and Node alone', () => {
+    const outside = sources.filter((path) => /from '[^']*\/(tools|test|\.ci)\//.test(read(path)));
     expect(outside).toEqual([]);
+    const imported = filesBelow('setup').flatMap((path) => [...read(path).matchAll(/^import .* from '([^']+)'/gm)]);
+    expect(imported.length).toBeGreaterThan(10);
+    expect(imported.filter(([, from = '']) => !/^(node:|\.\/)/.test(from))).toEqual([]);
   });
 });
 
@@ -267,7 +280,7 @@ describe('files', () => {
 });
 
 /** `native/run/trainer.cc`, `src/cli/`, or without its ending, `native/run/trainer`. */
-const mentioned = /(?<![\w./-])(?:native|binding|src|test|scripts|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
+const mentioned = /(?<![\w./-])(?:native|binding|src|test|setup|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
 
 const exists = (path: string): boolean =>
   ['', '.h', '.cc', '.ts', '.mjs'].some((ending) => existsSync(join(packageRoot, path + ending)));

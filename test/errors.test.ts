@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 import { type ErrorCode, L2TError } from '../src/errors.js';
 
 const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
@@ -24,13 +24,13 @@ describe('error codes', () => {
     expect(sections).toEqual(codes);
   });
 
-  it('the native part and the set-up scripts use no others', () => {
+  it('the native part and the set-up use no others', () => {
     const native = [...below('native', /\.(cc|h)$/), ...below('binding', /\.(cc|h)$/)];
     const find = (path: string, pattern: RegExp) =>
       [...read(path).matchAll(pattern)].map(([, first, second]) => ({ path, code: first ?? second }));
     const used = [
       ...native.flatMap((path) => find(path, /\bError\(\s*"([^"]*)"|\{"([A-Z_]+)", /g)),
-      ...below('scripts', /\.mjs$/).flatMap((path) => find(path, /\bcode: '([A-Z_]+)'/g)),
+      ...below('setup', /\.mjs$/).flatMap((path) => find(path, /\bcode: '([A-Z_]+)'/g)),
     ];
     expect(used.length).toBeGreaterThan(20);
     expect(used.filter(({ code }) => !codes.includes(code as ErrorCode))).toEqual([]);

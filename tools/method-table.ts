@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 import { methodNames, needsOf, settingsOf } from '../src/options/methods.js';
 
 export const methodTableFile = join(packageRoot, 'test/native/methods.inc');

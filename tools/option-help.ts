@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 import { aboutField, helpOf } from '../src/options/check.js';
 import * as schemas from '../src/options/schemas.js';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Option } from 'commander';
 import type * as z from 'zod';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 import { verbsOf } from '../src/cli/program.js';
 import { commandLine } from '../src/cli/verbs.js';
 import { type About, aboutField, helpOf, literalDefault, longFlagOf } from '../src/options/check.js';

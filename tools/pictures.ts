@@ -5,7 +5,7 @@
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Locator } from 'playwright-core';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 
 const [report = ''] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });

@@ -1,8 +1,11 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "native/backends/device.h"
+#include "native/backends/graphs.h"
 #include "native/backends/matching.h"
 #include "native/backends/unit.h"
 #include "native/core/interface.h"
@@ -24,6 +27,16 @@ constexpr auto names_of(Precision) { return std::array{"float32", "tf32", "bf16"
 /// the reference (auto); by those of the CPU, an error elsewhere (winograd); by the reference (direct).
 enum class Convolution { kAuto, kWinograd, kDirect };
 constexpr auto names_of(Convolution) { return std::array{"auto", "winograd", "direct"}; }
+
+/// How a run computes.
+struct Arithmetic {
+  at::TensorOptions options;  // type and device of its tensors
+  Convolution convolution = Convolution::kAuto;
+  Precision precision = Precision::kFloat32;
+  bool single = true;  // in one process
+  /// False: a GPU may take faster algorithms whose results differ from run to run.
+  bool deterministic = true;
+};
 
 /// The first `operations` of a network, for images x, and how far the sweeps go.
 struct Part {
@@ -82,12 +95,6 @@ class Backend : public Interface {
   [[nodiscard]] virtual const char* name() const = 0;
   /// The units of a part of a network, in the order of the forward sweep.
   [[nodiscard]] virtual std::vector<Step> units(const Part& part) const = 0;
-  /// The products of a convolution (weights of this shape, outputs of this side) in the form that the backend takes, as
-  /// a share of the direct form's.
-  [[nodiscard]] virtual double products_share(const nets::Conv2d& /*conv*/, const std::vector<int64_t>& /*shape*/,
-                                              int64_t /*side*/) const {
-    return 1;
-  }
 
   // The operations that a backend need not have kernels for: these are LibTorch's, on any device.
 
@@ -135,12 +142,29 @@ class Backend : public Interface {
   /// One step of Adam; φ and the state change in place.
   virtual void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient,
                          const AdamState& state) const = 0;
+
+  // What it knows of its devices: by default nothing.
+
+  [[nodiscard]] virtual bool multiplies_in(Precision precision, c10::Device /*device*/) const {
+    return precision == Precision::kFloat32;
+  }
+  /// Null where the device has no graphs.
+  [[nodiscard]] virtual std::unique_ptr<Graphs> graphs(c10::Device /*device*/) const { return nullptr; }
+  /// None where the device's memory is not counted.
+  [[nodiscard]] virtual std::optional<DeviceMemory> memory(c10::Device /*device*/) const { return {}; }
+  virtual void reset_peak_memory(c10::Device /*device*/) const {}
+  /// Starts nothing on a GPU.
+  [[nodiscard]] virtual Versions versions() const { return {}; }
+  /// Starts every visible GPU, which takes seconds and a part of its memory.
+  [[nodiscard]] virtual Gpus gpus() const { return {}; }
 };
 
-/// The backend for tensors with these options. Throws INVALID_OPTION for kWinograd where the CPU's kernels cannot
-/// compute with them. Among several ranks (not `single`), a GPU takes the reference: the kernels of CUDA's backend
-/// exchange no sums.
-const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision,
-                           bool single = true);
+/// The first backend of the registry that supports the arithmetic; for a device alone, the one that knows it. Throws
+/// INVALID_OPTION where there is none.
+const Backend& backend_for(const Arithmetic& arithmetic);
+
+/// Sets LibTorch's switches for cuDNN and cuBLAS where the device is a GPU. Call it before the first operation there.
+/// They hold for the whole process, also for its operations on the CPU.
+void set_arithmetic(const Arithmetic& arithmetic);
 
 }  // namespace l2t::backends

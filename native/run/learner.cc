@@ -12,7 +12,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "native/backends/cuda/cuda.h"
 #include "native/bilevel/native_engine.h"
 #include "native/core/error.h"
 #include "native/nets/initialise.h"
@@ -44,25 +43,6 @@ std::unique_ptr<bilevel::Engine> make_engine(const Hyperparameters& hyperparamet
   return std::make_unique<oracle::AutogradEngine>(problem);
 }
 
-/// The precision of convolutions and linear layers; sets LibTorch's switches for it.
-backends::Precision set_precision(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
-  const auto device = options.device();
-  const auto precision = hyperparameters.precision;
-  constexpr int kAmpere = 8;
-  if (precision != backends::Precision::kFloat32 && device.is_cuda() &&
-      backends::cuda::compute_major(device) < kAmpere) {
-    throw Error("INVALID_OPTION", std::string("{precision=") + name_of(precision) +
-                                      "} needs a GPU of compute capability 8.0 or newer (Ampere): this one computes in "
-                                      "float32 alone, so leave it out.");
-  }
-  if (precision == backends::Precision::kBf16 && !backends::cuda::supports(options)) {
-    throw Error("INVALID_OPTION",
-                "{precision=bf16} is the CUDA backend's: it needs a build with the CUDA part (l2t-native doctor).");
-  }
-  if (!device.is_cpu()) backends::cuda::set_arithmetic({precision, hyperparameters.deterministic});
-  return precision;
-}
-
 void require_class_weights(const std::vector<double>& weights, int64_t classes) {
   const bool valid = std::all_of(weights.begin(), weights.end(), [](double w) { return w >= 0 && std::isfinite(w); });
   if (valid && static_cast<int64_t>(weights.size()) == classes) return;
@@ -90,9 +70,10 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   problem_.reducer = sharing.reducer;
   problem_.local_norm = sharing.local_norm;
   problem_.target = nets::make_network(target);
-  const auto precision = set_precision(hyperparameters, options);
-  problem_.backend =
-      &backends::backend_for(hyperparameters.convolution, options, precision, problem_.reducer->single());
+  const backends::Arithmetic arithmetic{options, hyperparameters.convolution, hyperparameters.precision,
+                                        problem_.reducer->single(), hyperparameters.deterministic};
+  problem_.backend = &backends::backend_for(arithmetic);
+  backends::set_arithmetic(arithmetic);
   if (decorate) problem_.backend = &decorate(*problem_.backend);
   for (const auto& config : sources) {
     sources_.push_back(transfer::load_source(nets::make_network(config.network), config.weights, options));

@@ -5,7 +5,6 @@
 #include <limits>
 #include <numbers>
 
-#include "native/backends/cuda/cuda.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
@@ -34,7 +33,7 @@ std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& source
 std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Device device) {
   // The sums over ranks go through the host, which a graph cannot capture.
   const bool wanted = config.graph && config.hyperparameters.engine == EngineKind::kNative && config.reducer->single();
-  return wanted ? backends::cuda::graphs(device) : nullptr;
+  return wanted ? backends::backend_for({device}).graphs(device) : nullptr;
 }
 
 bool other_judges(const RunConfig& config) { return config.meta_batch == MetaBatch::kOther; }
@@ -78,7 +77,7 @@ c10::Device check_and_choose_device(const RunConfig& config) {
   }
   take_threads(config.threads);
   const auto device = choose_device(config.device).device;
-  if (device.is_cuda()) backends::cuda::reset_peak_memory(device);
+  backends::backend_for({device}).reset_peak_memory(device);
   return device;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "native/backends/cuda/cuda.h"
 #include "native/core/error.h"
 #include "native/run/trainer.h"
 
@@ -17,9 +16,8 @@ bool Trainer::finish_epoch() {
   event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
   // Until an epoch is validated, the last one is the best.
   event.best = !config_.select_best || !best_ || !best_->accuracy;
-  if (device_.is_cuda()) {
-    const auto memory = backends::cuda::memory(device_);
-    event.gpu_memory = GpuMemory{memory.peak_allocated, memory.peak_reserved};
+  if (const auto memory = backends::backend_for({device_}).memory(device_)) {
+    event.gpu_memory = GpuMemory{memory->peak_allocated, memory->peak_reserved};
   }
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate(epoch_, batches_.steps() - 1);

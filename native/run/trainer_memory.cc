@@ -2,7 +2,6 @@
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
-#include "native/backends/cuda/cuda.h"
 #include "native/core/error.h"
 #include "native/run/gpu_memory.h"
 #include "native/run/trainer.h"
@@ -18,10 +17,10 @@ at::Tensor Trainer::within_memory(int64_t labelled, const std::function<at::Tens
   }
   // The run is over: its graphs may go, and its weights may change.
   iterate_.reset();
-  if (!reducer().single()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(labelled, std::nullopt));
-  const auto memory = backends::cuda::memory(device_);
+  const auto memory = backends::backend_for({device_}).memory(device_);
+  if (!reducer().single() || !memory) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(labelled, std::nullopt));
   // LibTorch gives what it holds without use back to the driver before it refuses.
-  const auto room = backends::cuda::free_bytes(device_) + memory.reserved - memory.allocated;
+  const auto room = memory->free + memory->reserved - memory->allocated;
   const auto fits = fitting_batch(labelled, room, [this](int64_t fewer) { return memory_of_step(fewer); });
   throw Error("OUT_OF_MEMORY", out_of_gpu_memory(labelled, fits));
 }
@@ -32,8 +31,10 @@ std::optional<size_t> Trainer::memory_of_step(int64_t labelled) {
   const auto blank = [&](int64_t size) {
     return at::empty({labelled * batches_.kinds(), 3, size, size}, options, at::MemoryFormat::ChannelsLast).zero_();
   };
-  const auto before = backends::cuda::memory(device_).allocated;
-  backends::cuda::reset_peak_memory(device_);
+  const auto& backend = backends::backend_for({device_});
+  const auto memory = [&] { return backend.memory(device_).value_or(backends::DeviceMemory{}); };
+  const auto before = memory().allocated;
+  backend.reset_peak_memory(device_);
   try {
     std::vector<at::Tensor> source_x;
     for (const auto& source : config_.sources) source_x.push_back(blank(source.size));
@@ -43,7 +44,7 @@ std::optional<size_t> Trainer::memory_of_step(int64_t labelled) {
   } catch (const c10::OutOfMemoryError&) {
     return std::nullopt;
   }
-  return backends::cuda::memory(device_).peak_allocated - before;
+  return memory().peak_allocated - before;
 }
 
 }  // namespace l2t::run

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { addonPath, buildNative } from '../../scripts/build-native.mjs';
-import { requireLibTorch } from '../../scripts/libtorch.mjs';
+import { addonPath, buildNative } from '../../setup/build.mjs';
+import { requireLibTorch } from '../../setup/libtorch.mjs';
 import { L2TError } from '../errors.js';
 import { refused } from '../options/check.js';
 import { fileError } from '../system/files.js';
@@ -26,7 +26,7 @@ function build(options: { readonly libtorch?: string; readonly withCuda?: string
     say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how}). Compiling, one or two minutes …`);
     const cuda = buildNative({ libtorch, explicit: options.libtorch, withCuda: options.withCuda });
     const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
-    const result = { addon: addonPath(), libtorch: libtorch.prefix, version: libtorch.version, cuda, seconds };
+    const result = { addon: addonPath, libtorch: libtorch.prefix, version: libtorch.version, cuda, seconds };
     if (options.json) console.log(printableJson(result));
     else {
       console.log(`Built ${result.addon} for LibTorch ${result.version} in ${result.libtorch} (${seconds} s).`);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { examine } from '../native/doctor.js';
+import { examine } from '../setup/doctor.js';
 import { printable, printableJson } from '../system/printable.js';
 
 const marks = { ok: pc.green('ok    '), note: pc.yellow('note  '), broken: pc.red('broken') };

@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
-import { isOnnx } from '../networks/onnx/model.js';
 import { sourceNames } from '../networks/sources.js';
 import { checkOptions, defaultOf, type Given } from '../options/check.js';
 import { command } from '../options/command.js';
 import { needsOf } from '../options/methods.js';
 import { type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
+import { isOnnx } from '../options/sources.js';
 import { named } from '../options/spelling.js';
 import { fileAccess, invalidOption } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
-import { printable, printableJson } from '../system/printable.js';
+import { counted, printable, printableJson } from '../system/printable.js';
 import {
   lookAtData,
   type Proposal,
@@ -60,7 +60,7 @@ function summary(out: string, proposal: Proposal): string {
   const matched = pairs === undefined ? '' : `, pairs ${[pairs].flat().join(' and ')} (${proposal.pairs})`;
   return [
     printable(describeData(proposal.data)),
-    `${proposal.options.method}: ${target}, width ${width}, images of ${size}×${size}, batch ${batch}, ${epochs} epochs${matched}`,
+    `${proposal.options.method}: ${target}, width ${width}, images of ${size}×${size}, batch ${batch}, ${counted(epochs as number, 'epoch')}${matched}`,
     `${describeTime(proposal)} (an estimate, without reading images and testing)`,
     `${printable(out)} is written. Next: ${printable(command('transfer', '--config', out))}`,
     '',

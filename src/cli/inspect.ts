@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
 import { featureNames } from '../networks/describe.js';
-import { isOnnx } from '../networks/onnx/model.js';
 import { evaluateSchema } from '../options/schemas.js';
-import { checkpointPath } from '../options/sources.js';
+import { checkpointPath, isOnnx } from '../options/sources.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import {
   type FileReport,

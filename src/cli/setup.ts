@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { setupFolder } from '../../scripts/libtorch.mjs';
-import { download } from '../system/download.js';
-import { installLibTorch } from '../system/libtorch-archive.js';
+import { setupFolder } from '../../setup/libtorch.mjs';
+import { download, installLibTorch } from '../setup/archive.js';
 import { printable, printableJson } from '../system/printable.js';
 import { shares } from './progress.js';
 

@@ -5,7 +5,7 @@ import type { Page, Status } from '../report/page/document.js';
 import { type Column, type Content, colours, curves, type Html, html, scrolling, table } from '../report/page/html.js';
 import { footer, helpOf, metricsData, nameOf, titleOfTerm } from '../report/run-page.js';
 import type { RunData } from '../store/run-data.js';
-import { duration } from '../system/printable.js';
+import { counted, duration } from '../system/printable.js';
 import { intervalOf, largest, mean, smallest } from '../system/statistics.js';
 import { conclusionsOf, sentenceOf } from './conclusions.js';
 import { type Experiment, titleOf } from './plan.js';
@@ -80,7 +80,7 @@ function secondsLeft(runs: readonly RunData[], unfinished: readonly UnfinishedRu
 
 function aboutOf({ record: { spec, found } }: RunData): string {
   const { target, width, size, epochs, batch } = spec;
-  return `${target} at width ${width} on ${found.classNames.length} classes of ${basename(spec.data)}, images of ${size}×${size} pixels, ${epochs} epochs of batch ${batch}, ${helpOf(spec)}.`;
+  return `${target} at width ${width} on ${found.classNames.length} classes of ${basename(spec.data)}, images of ${size}×${size} pixels, ${counted(epochs, 'epoch')} of batch ${batch}, ${helpOf(spec)}.`;
 }
 
 const labelsOf = (rows: readonly ExperimentRow[]): string[] => [...new Set(rows.map(({ label }) => label))];

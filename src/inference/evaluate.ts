@@ -7,7 +7,6 @@ import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { withClassNames } from '../networks/class-names.js';
-import { isOnnx } from '../networks/onnx/model.js';
 import { contentHash, loadSources, type Source } from '../networks/sources.js';
 import { requireLastLayer } from '../networks/weights/match.js';
 import {
@@ -23,7 +22,7 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
-import { checkpointPath } from '../options/sources.js';
+import { checkpointPath, isOnnx } from '../options/sources.js';
 import type { Fact } from '../ranks/facts.js';
 import { aGroup, type GroupOptions } from '../ranks/options.js';
 import { Ranks } from '../ranks/ranks.js';

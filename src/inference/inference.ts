@@ -10,8 +10,8 @@ import {
   type NativeNetwork,
   type Normalisation,
 } from '../native/addon.js';
-import { OnnxSession } from '../networks/onnx/session.js';
-import { type Source, valuesOf } from '../networks/sources.js';
+import type { OnnxSession } from '../networks/onnx/session.js';
+import { openOnnx, type Source, valuesOf } from '../networks/sources.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidWeights } from '../system/failures.js';
 import { isLimitError } from '../system/limits.js';
@@ -138,7 +138,7 @@ export class Inference {
   async #run(pixels: Uint8Array, features: boolean): Promise<NamedTensor[]> {
     const { onnx, normalisation } = this.#source;
     if (onnx === undefined) return this.#network.infer(pixels, features);
-    this.#session ??= OnnxSession.open(onnx, this.#threads);
+    this.#session ??= openOnnx(onnx, this.#threads);
     const session = await this.#session;
     const batch = pixels.length / (this.size ** 2 * 3);
     return this.#network.infer(

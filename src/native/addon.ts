@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { loadEnvironment } from '../../scripts/libtorch.mjs';
+import { loadEnvironment } from '../../setup/libtorch.mjs';
 import { type ErrorCode, L2TError } from '../errors.js';
 import { requireRoomToLoad } from '../system/limits.js';
 import type { NativeAddon } from './contract.js';

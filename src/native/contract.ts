@@ -40,7 +40,7 @@ export interface NativeAddon {
   device(name: string): { readonly device: string; readonly reason: string };
   /**
    * The backend that computes the native engine's sweeps on a device in each of `ranks` processes: 'cpu' or 'cuda' (the kernels of
-   * native/backends), or 'reference' (LibTorch's operations one by one). Throws INVALID_OPTION for 'winograd' where that is not the CPU's.
+   * native/backends), or 'reference' (LibTorch's operations one by one). Throws INVALID_OPTION for 'winograd' where the CPU's cannot.
    */
   backend(device: string, convolution: ConvolutionName, ranks: number): string;
   networks(): readonly string[];

@@ -16,13 +16,12 @@ import {
   normalisationSchema,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
-import { checkpointPath } from '../options/sources.js';
+import { checkpointPath, isOnnx } from '../options/sources.js';
 import { invalidOption, invalidRun, invalidWeights, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { printable, someOf } from '../system/printable.js';
 import { describeNetwork } from './describe.js';
-import { isOnnx } from './onnx/model.js';
 import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import {

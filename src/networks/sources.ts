@@ -1,10 +1,11 @@
 import { addon, type NativeSource, type NetworkSpec } from '../native/addon.js';
 import { normalisationOf } from '../options/networks.js';
+import { isOnnx } from '../options/sources.js';
 import type { Facts, RunSpec, SourceDraft, SourceSpec, SpecDraft } from '../options/spec.js';
 import { invalidOption, invalidRun } from '../system/failures.js';
 import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from './checkpoint.js';
-import { isOnnx, type OnnxModel, readOnnx } from './onnx/model.js';
-import type { OnnxResult } from './onnx/session.js';
+import type { OnnxModel } from './onnx/model.js';
+import type { OnnxResult, OnnxSession } from './onnx/session.js';
 import { hashTensors } from './weights/content-hash.js';
 
 /** A source that is read: a checkpoint, or an ONNX file, whose weights stay in the file. */
@@ -49,6 +50,7 @@ async function loadWeights(source: SourceDraft, { strict, onWarning, onNote }: S
   return loadCheckpoint(path, { network, width, size, strict, names: sourceNames, onWarning, onNote });
 }
 
+/** Loads the code of ONNX files where there is one: its libraries take a while. */
 async function loadOnnx(source: SourceDraft, { size: otherSize, onNote }: SourceOptions): Promise<Source> {
   const { path, network = 'onnx', width = 1, size, maps, tokens, normalisation } = source;
   if (network !== 'onnx' || width !== 1) {
@@ -58,6 +60,7 @@ async function loadOnnx(source: SourceDraft, { size: otherSize, onNote }: Source
     );
   }
   const named = maps?.split(',').map((name) => name.trim());
+  const { readOnnx } = await import('./onnx/model.js');
   const onnx = await readOnnx(path, {
     size,
     otherSize,
@@ -142,6 +145,10 @@ export function nativeSources(
     return { ...source, pairs: addon().pairs(source.network, source.size, target, size, configuration) };
   });
 }
+
+/** Opens an ONNX file to run it. @throws L2TError as `OnnxSession.open`. */
+export const openOnnx = async (model: OnnxModel, threads: number): Promise<OnnxSession> =>
+  (await import('./onnx/session.js')).OnnxSession.open(model, threads);
 
 /** What an ONNX file gives as the native part takes it: the feature maps, then the logits, one after the other. */
 export function valuesOf({ maps, logits }: OnnxResult): Uint8Array {

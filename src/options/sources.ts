@@ -84,3 +84,5 @@ export function checkpointPath(path: string): string {
     `There is no file ${path} here, and the source of that name is not fetched yet: l2t-native source get ${name} does it (${published[name].mebibytes} MiB).`,
   );
 }
+
+export const isOnnx = (path: string): boolean => /\.onnx$/i.test(path);

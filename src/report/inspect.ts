@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bestName, type Checkpoint, decisionsName, isOwn, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
-import { readOnnx } from '../networks/onnx/model.js';
 import { loadWeights } from '../networks/weights/load.js';
 import { networkOf } from '../networks/weights/match.js';
 import type { NetworkName } from '../options/networks.js';
@@ -44,6 +43,7 @@ function describe({ network, size, classNames, normalisation }: Checkpoint) {
  * @throws L2TError INVALID_WEIGHTS, FILE_ACCESS; INVALID_OPTION, also if onnxruntime-node is not installed.
  */
 export async function inspectOnnx(file: string, { size }: { size?: number | undefined } = {}) {
+  const { readOnnx } = await import('../networks/onnx/model.js');
   const model = await readOnnx(file, { size });
   const { runtime, sha256, input, batch, normalisation, normalisationFrom, outputs, classes, classNames } = model;
   const taken = new Set(model.maps.map(({ name }) => name));

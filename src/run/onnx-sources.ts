@@ -1,6 +1,6 @@
 import type { MapsEvent } from '../native/addon.js';
-import { OnnxSession } from '../networks/onnx/session.js';
-import { type Source, valuesOf } from '../networks/sources.js';
+import type { OnnxSession } from '../networks/onnx/session.js';
+import { openOnnx, type Source, valuesOf } from '../networks/sources.js';
 
 /** Runs the sources of a run that are ONNX files. Batches come one after another, so each result has the same bits again. */
 export class OnnxSources {
@@ -23,7 +23,7 @@ export class OnnxSources {
   async #run({ source, images, batch }: MapsEvent): Promise<Uint8Array | undefined> {
     const model = this.sources[source]?.onnx;
     if (this.#closed || model === undefined) return undefined;
-    const session = this.#sessions.get(source) ?? (await OnnxSession.open(model, this.threads));
+    const session = this.#sessions.get(source) ?? (await openOnnx(model, this.threads));
     this.#sessions.set(source, session);
     return valuesOf(await session.run(images, batch));
   }

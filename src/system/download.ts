@@ -4,30 +4,13 @@ import { rm, stat } from 'node:fs/promises';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import { L2TError } from '../errors.js';
 import { fileError } from './files.js';
-import type { Progress } from './libtorch-archive.js';
 
-/** Bytes. Official archives have up to 4 GB. */
-const largestArchive = 2 ** 33;
 /** Milliseconds without any data after which the download fails. */
 const patience = 60_000;
 const mostRedirects = 5;
 /** The system's errors that are not of the network. */
 const ofDisk = /^E(NOSPC|DQUOT|FBIG|ACCES|PERM|ROFS|ISDIR|NOENT|NOTDIR|IO)$/;
-
-/** Fetches an archive into `path`. @throws L2TError LIBTORCH_NOT_FOUND with the server's or the network's reason. */
-export async function download(url: string, path: string, progress: Progress): Promise<void> {
-  const onProgress = (done: number, total?: number): void => progress('fetching LibTorch', done, total);
-  await fetchFile(url, path, { maxBytes: largestArchive, onProgress }).catch((cause: Error) => {
-    if (cause instanceof L2TError) throw cause;
-    throw new L2TError(
-      'LIBTORCH_NOT_FOUND',
-      `Cannot fetch ${url}: ${cause.message}. Fetch the archive on a machine that can, then: l2t-native setup --from FILE.`,
-      { cause },
-    );
-  });
-}
 
 interface Fetching {
   readonly maxBytes: number;

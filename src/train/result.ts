@@ -5,7 +5,7 @@ import type { Page } from '../report/page/document.js';
 import { html, scrolling, table } from '../report/page/html.js';
 import { footer } from '../report/run-page.js';
 import type { RunResult } from '../run/run.js';
-import { duration } from '../system/printable.js';
+import { counted, duration } from '../system/printable.js';
 import { type Interval, percent, probabilityInterval } from '../system/statistics.js';
 import { type Candidate, nameOf } from './candidates.js';
 import type { CheckedTrainOptions } from './decisions.js';
@@ -126,7 +126,9 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
   return [
     `${images.train} training, ${images.validation} validation and ${images.test} test images`,
     ...(source.given
-      ? [`source: ${about(candidate)}; ${schedule.source} epochs of fine-tuning, ${step(source.work.seconds)}`]
+      ? [
+          `source: ${about(candidate)}; ${counted(schedule.source, 'epoch')} of fine-tuning, ${step(source.work.seconds)}`,
+        ]
       : []),
     ...(candidates.length === 0 || !fits
       ? [
@@ -134,7 +136,9 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
         ]
       : []),
     ...(race.candidates > 0
-      ? [`race of ${race.candidates}: from ${race.epochs} epochs, doubled each round; ${race.teacher} of their teacher`]
+      ? [
+          `race of ${race.candidates}: from ${counted(race.epochs, 'epoch')}, doubled each round; ${race.teacher} of their teacher`,
+        ]
       : candidates.length > 1
         ? [
             `no race (${fewest < 10 ? `${fewest} training images in a class` : 'there is no time for one'}): the largest is trained`,
@@ -143,7 +147,7 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
     ...last.map(({ student, scratch }, k) => {
       const { candidate: each, work } = candidates[k] as (typeof candidates)[number];
       const baseline = scratch > 0 ? `, ${scratch} from scratch` : '';
-      return `  ${about(each)}; if it is chosen, ${student} epochs of ${method}${baseline}, ${step(work.seconds)}`;
+      return `  ${about(each)}; if it is chosen, ${counted(student, 'epoch')} of ${method}${baseline}, ${step(work.seconds)}`;
     }),
     `about ${duration(schedule.seconds)} in all`,
   ];

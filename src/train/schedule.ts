@@ -132,16 +132,20 @@ export function scheduleOf(given: {
   const held = Math.floor(images.train / 5);
   const raced = { ...images, train: images.train - held, validation: held };
   const teaching = given.source && costOf(given.source, raced, 1);
-  const race = given.races ? raceOf(time * shares.race, teaching, candidates, raced, source) : noRace;
   const before = fineTuning ? secondsOf(fineTuning, source) : 0;
-  const chosen = race.candidates > 0 ? candidates.slice(0, race.candidates) : candidates.slice(0, 1);
-  const last = chosen.map((work) => {
-    const cost = costOf(work, images);
-    const scratch = baseline ? epochsIn(time * shares.scratch, cost, 1, mostEpochs) : 0;
-    const left = usable - before - race.seconds - secondsOf(cost, scratch);
-    const student = epochsIn(left, cost, 1, mostEpochs);
-    return { student, scratch: Math.min(student, scratch), cost };
-  });
+  const lastAfter = ({ candidates: count, seconds }: typeof noRace) =>
+    candidates.slice(0, Math.max(1, count)).map((work) => {
+      const cost = costOf(work, images);
+      const left = usable - before - seconds;
+      const scratch = baseline ? epochsIn(Math.min(time * shares.scratch, left / 2), cost, 1, mostEpochs) : 0;
+      const student = epochsIn(left - secondsOf(cost, scratch), cost, 1, mostEpochs);
+      return { student, scratch: Math.min(student, scratch), cost };
+    });
+  const affordable = given.races ? raceOf(time * shares.race, teaching, candidates, raced, source) : noRace;
+  // The winner's own training comes first: timing networks may have taken much of a short time.
+  const hurried = lastAfter(affordable).some(({ student }) => student < fewestEpochs);
+  const race = hurried ? noRace : affordable;
+  const last = lastAfter(race);
   const longest = largest([
     0,
     ...last.map(({ student, scratch, cost }) => secondsOf(cost, student) + secondsOf(cost, scratch)),

@@ -31,6 +31,8 @@ export async function msOf(candidate: Candidate, classes: number, { signal, warn
     throwIfAborted('The timing', signal);
     const child = spawn(process.execPath, [script, job], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    // Ctrl-C ends the child, too.
+    throwIfAborted('The timing', signal);
     if (code !== 0) throw new L2TError('INTERNAL', `A process that timed ${nameOf(candidate)} failed.`);
     times.push(Number(output));
   }

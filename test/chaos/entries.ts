@@ -9,7 +9,7 @@ import type { EntriesAnswer, EntriesJob } from './entries-child.js';
 const patience = 10;
 
 /**
- * With L2T_NATIVE_BUILD=build-asan and its libraries preloaded (scripts/test-asan.mjs), it finds reads beyond buffers,
+ * With L2T_NATIVE_BUILD=build-asan and its libraries preloaded (.ci/test-asan.ts), it finds reads beyond buffers,
  * too.
  */
 export const entries: Part = {

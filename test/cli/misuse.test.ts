@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { pretrain } from '../../src/index.js';
 import { cli, type Outcome, temporaryFolder, tinyData, write } from '../tiny.js';
 
@@ -77,6 +77,8 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['bench', '--case', 'all'], 2, /--case is 'all': it must be one of resnet32-vgg9/],
   [['bench', '--engines', 'native,native'], 2, /it must be native, autograd, or native,autograd/],
   [['bench', '--rounds', '0'], 2, /it must be a whole number from 1/],
+  [['bench', '--device', 'tpu'], 2, /^error\[INVALID_OPTION\]: Unknown --device 'tpu'/m],
+  [['bench', '--case', 'fm', '--inner-steps', '2'], 2, /--case fm has no use for --inner-steps/],
   [['transfer', '--config', yaml('epocs: 3')], 2, /\.yaml: epocs is unknown: .*\. Did you mean 'epochs'\?/],
   [
     ['transfer', '--config', yaml('data: gone/photos')],

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { addonPath } from '../../scripts/build-native.mjs';
-import { loadEnvironment } from '../../scripts/libtorch.mjs';
+import { addonPath } from '../../setup/build.mjs';
+import { loadEnvironment } from '../../setup/libtorch.mjs';
 import { cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 
 let data: string;
@@ -58,6 +58,16 @@ describe('a signal', { timeout: 120_000 }, () => {
     const outcome = await ended;
     expect(outcome).toMatchObject({ code: 143, stdout: '' });
     expect(outcome.stderr).toContain(`l2t-native ${verb} --resume ${out}\n`);
+  });
+
+  it('to all processes of train ends it in good order, also while one of them times a network', async () => {
+    const out = join(temporaryFolder(), 'train');
+    const args = ['train', data, '--source', source, '--max-ms', '5', '--threads', '1', '--out', out];
+    const { child, ended } = await cliUntil(args, /timing /, { by: ['setsid'] });
+    process.kill(-(child.pid as number), 'SIGINT');
+    const outcome = await ended;
+    expect(outcome).toMatchObject({ code: 130, stdout: '' });
+    expect(outcome.stderr).toContain(`l2t-native train --resume ${out}\n`);
   });
 
   it('that comes twice at once is one signal, as of a closing terminal', async () => {
@@ -123,6 +133,6 @@ it('is not taken by a library that LibTorch loads, and WebAssembly keeps its bou
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from('${bytes}', 'hex')));
     try { exports.f(0x7fffffff); } catch (error) { process.stdout.write(error.message); }`;
   const env = { ...process.env, ...loadEnvironment };
-  const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', env });
+  const child = spawnSync(process.execPath, ['-e', program, addonPath], { encoding: 'utf8', env });
   expect(child).toMatchObject({ stdout: 'memory access out of bounds', stderr: '', status: 0 });
 });

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { documents, inlineCodeOf, stepsIn, stepsOf, wordsOf } from './documents.js';
 import { ranksScript, refusalOf, unknownIn } from './parsing.js';
 import { type Planned, planOf, run, typeErrorsOf, yamlName } from './running.js';

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { spelled } from '../../src/options/spelling.js';
 
 /** The program's text as the command line prints it, with strings that are written in pieces put together. */
-const program = ['src', 'native', 'binding', 'scripts']
+const program = ['src', 'native', 'binding', 'setup']
   .flatMap((room) => readdirSync(join(packageRoot, room), { recursive: true }).map((file) => join(room, String(file))))
   .filter((file) => /\.(ts|mjs|cc|h)$/.test(file))
   .map((file) => readFileSync(join(packageRoot, file), 'utf8'))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { verbsOf } from '../../src/cli/program.js';
 import { commandLine } from '../../src/cli/verbs.js';
 import { rowOf } from '../../tools/option-table.js';
@@ -62,9 +62,15 @@ function refusalOfScript([first, ...rest]: readonly string[]): string | undefine
   if (script === undefined) return `there is no script ${name}`;
   if (name === 'demo') return refusalOfVerb(['demo', ...args.slice(1)]);
   const file = /\S+\.(?:ts|mjs)$/.exec(script)?.[0];
-  const text = file === undefined ? '' : readFileSync(join(packageRoot, file), 'utf8');
+  const text = file === undefined ? '' : withFlagsFile(join(packageRoot, file));
   const unknown = args.find((word) => /^--\w/.test(word) && !text.includes(`'${word}`));
   return unknown && `the script ${name} has no flag ${unknown}`;
+}
+
+/** A script, with the flags that it shares with others of its folder. */
+function withFlagsFile(path: string): string {
+  const text = readFileSync(path, 'utf8');
+  return text.includes("'./flags.js'") ? text + readFileSync(join(path, '../flags.ts'), 'utf8') : text;
 }
 
 const flagsOf = (command: Command): (string | undefined)[] => ['--help', ...command.options.map(({ long }) => long)];

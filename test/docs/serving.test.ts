@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { Network } from '../../src/index.js';
 import { documentedServer, loadsNetwork, type Server, startServer, stopServer } from '../../tools/serving/server.js';
 import { encode, pattern } from '../data/generate.js';

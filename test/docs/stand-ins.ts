@@ -1,7 +1,7 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
@@ -33,8 +33,7 @@ export const rows: readonly Row[] = [
   { fits: /\/encoder\/layers\/\S+,\/encoder\/ln\/\S+/, becomes: 'block1,block3' },
   { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
-  { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:(serving|decoding|against))\b/, not: 'takes minutes' },
-  { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:serving)\b/, not: 'takes minutes' },
+  { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:\w+)\b/, not: 'takes minutes' },
   { fits: /^l2t-native source get /, not: 'fetches a file: test/networks/sources.test.ts does, from this machine' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
@@ -60,11 +59,6 @@ export const rows: readonly Row[] = [
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
   { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
-  { fits: /^l2t-native bench --case listing$/, adds: '--images 1000' },
-  {
-    fits: /(?<=^l2t-native bench )--case resnet32-vgg9(?= --(?:nproc|layers))/,
-    becomes: '--case demo --batch 4 --rounds 1',
-  },
   { fits: /^l2t-native compare (?!--resume|--collect)/, adds: `${small} --seeds 1 --per-class 1` },
   // Results are of methods that other documents train, too: their commands are planned, which checks all that a run needs.
   { fits: /^l2t-native compare .*--data cifar10/, adds: '--plan "$(mktemp -d)"' },

@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { collect, compare, evaluate, exportNetwork, loadCheckpoint, resumeComparison } from '../../src/index.js';
+import { collect, compare, evaluate, exportNetwork, loadCheckpoint } from '../../src/index.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 const { pairs: _, ...common } = tinyOptions;
@@ -40,10 +40,6 @@ describe('networks beside the methods of a comparison', { timeout: 120_000 }, ()
       new RegExp(`\\| network\\.onnx \\(ONNX Runtime\\) \\| ${share} \\|  \\|.* ms \\| [\\d.]+ ms \\|`),
     );
     expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain(label);
-    // A resume tests nothing again.
-    const again = await resumeComparison(out, { onTested });
-    expect(again.rows.map(({ mean }) => mean)).toEqual(rows.map(({ mean }) => mean));
-    expect(tested.length).toBe(2);
   });
 
   it('are tested when the runs are planned; one that has changed since then is not timed', async () => {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { comparison, limitedData } from '../../src/experiments/compare.js';
 import { openPresetData, pretrainPreset } from '../../src/experiments/presets.js';
 import { presets } from '../../src/index.js';

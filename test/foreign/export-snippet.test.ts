@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { exportNetwork, Network } from '../../src/index.js';
 import { encode, pattern } from '../data/generate.js';
 import { networkWith } from '../networks/export/cases.js';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { onnxOperations } from '../../src/networks/export/onnx-operations.js';
 import { aboutField, namesOf } from '../../src/options/check.js';
 import { methodNames, methods } from '../../src/options/methods.js';

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { addon, type NamedTensor } from '../../src/native/addon.js';
 import { freePort, loopback } from '../../src/system/free-port.js';
 import { computeCases, groupCases } from './group-cases.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { named } from '../../src/options/spelling.js';
 import { helpByName, optionHelp, optionHelpFile, optionNames, optionNamesFile } from '../../tools/option-help.js';
 

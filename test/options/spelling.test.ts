@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { L2TError, Network, transfer } from '../../src/index.js';
 import type { About } from '../../src/options/check.js';
 import { helpOf } from '../../src/options/check.js';

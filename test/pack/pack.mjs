@@ -38,7 +38,7 @@ function checkContents({ files, size }) {
     /^native\/.+\.(cc|cu|h|inc)$/,
     /^binding\/(environment\/)?[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
-    /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
+    /^setup\/[\w-]+\.mjs$/,
     /^data\/fashion-mnist\/.+/,
     /^src\/networks\/imagenet-classes\.(txt|LICENSE)$/,
     /^src\/report\/page\/style\.css$/,
@@ -66,8 +66,8 @@ function checkContents({ files, size }) {
     'dist/cli/main.js',
     'src/experiments/presets/cifar100.yaml',
     'src/experiments/presets/splits/cifar100.json',
-    'scripts/libtorch.mjs',
-    'scripts/build-native.mjs',
+    'setup/libtorch.mjs',
+    'setup/build.mjs',
     'examples/ranks.sh',
   ];
   assert.deepEqual(

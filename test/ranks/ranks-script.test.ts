@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { addon } from '../../src/native/addon.js';
 import { freePort } from '../../src/system/free-port.js';
 import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';

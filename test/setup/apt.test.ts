@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { aptInstall } from '../../scripts/apt.mjs';
+import { aptInstall } from '../../setup/apt.mjs';
 import { temporaryFolder } from './places.js';
 
 /** Puts an apt-get and a sudo before the real ones that only write down what they are asked for. */

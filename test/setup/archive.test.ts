@@ -3,8 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { download } from '../../src/system/download.js';
-import { installLibTorch } from '../../src/system/libtorch-archive.js';
+import { download, installLibTorch } from '../../src/setup/archive.js';
 import { zip } from '../networks/weights/pth-writer.js';
 import { libtorchFiles, makeLibTorch, temporaryFolder, versionHeader } from './places.js';
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type CudaFacts, cudaChecks, driverInFile, nvidiaDriver } from '../../src/native/doctor.js';
+import { type CudaFacts, cudaChecks, driverInFile, nvidiaDriver } from '../../src/setup/doctor.js';
 import { temporaryFolder } from './places.js';
 
 const gpu = {

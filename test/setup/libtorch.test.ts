@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { explain, findLibTorch, inspect, isNewEnough, probe, setupFolder } from '../../scripts/libtorch.mjs';
+import { explain, findLibTorch, inspect, isNewEnough, probe, setupFolder } from '../../setup/libtorch.mjs';
 import { libtorchFiles, makeLibTorch, temporaryFolder, versionHeader } from './places.js';
 
 const loads = (): undefined => undefined;

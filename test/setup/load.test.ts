@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
-import { loadEnvironment } from '../../scripts/libtorch.mjs';
+import { packageRoot } from '../../setup/files.mjs';
+import { loadEnvironment } from '../../setup/libtorch.mjs';
 
 const load =
   "import('./dist/native/addon.js').then(({ addon }) => console.log(addon().info().gemm, process.env.UCX_MEM_EVENTS))";

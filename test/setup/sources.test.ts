@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot, readBuildStamp } from '../../scripts/build-native.mjs';
+import { readBuildStamp } from '../../setup/build.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 
-const withoutCuda = ['none.cc', 'arithmetic.cc'].map((name) => join('native/backends/cuda', name));
+const withoutCuda = 'native/backends/cuda/none.cc';
 
 /** Every C++ source of the addon, with the CUDA part or without: what a build must compile. */
 function expected(cuda: boolean): string[] {
@@ -13,7 +14,7 @@ function expected(cuda: boolean): string[] {
   return [...below('native'), ...below('binding')]
     .filter((path) => path.endsWith('.cc') && !path.startsWith('binding/build/'))
     .filter((path) =>
-      cuda ? !path.endsWith('/cuda/none.cc') : !path.includes('/backends/cuda/') || withoutCuda.includes(path),
+      cuda ? !path.endsWith('/cuda/none.cc') : !path.includes('/backends/cuda/') || path === withoutCuda,
     )
     .map((path) => join(packageRoot, path))
     .sort();
@@ -34,17 +35,15 @@ test('CMake compiles every source', () => {
   const compiled = commands
     .filter(({ command }) => !command.includes('l2t_device.dir'))
     .flatMap(({ file }) => filesOf(file))
-    .filter((file) => !file.includes('/test/'));
+    .filter((file) => !/\/(test|tools)\//.test(file));
   // The tests' addon has some of them, too.
   expect([...new Set(compiled)].sort()).toEqual(expected(readBuildStamp()?.cuda?.built === true));
 });
 
 test('node-gyp compiles the same, without the CUDA part', () => {
   const gyp = readFileSync(join(packageRoot, 'binding/binding.gyp'), 'utf8');
-  const command = /'sources': \['<!@\(node (\S+) (--sources)\)'\]/.exec(gyp);
-  expect(command).not.toBeNull();
-  const [, script = '', flag = ''] = command ?? [];
-  const child = spawnSync(process.execPath, [script, flag], { cwd: join(packageRoot, 'binding'), encoding: 'utf8' });
+  const [, script = ''] = /'sources': \['<!@\(node (\S+)\)'\]/.exec(gyp) ?? [];
+  const child = spawnSync(process.execPath, [script], { cwd: join(packageRoot, 'binding'), encoding: 'utf8' });
   // The small library that is loaded before the addon is a target of its own.
   const named = [...gyp.matchAll(/'sources': \['([^<']+)'\]/g)].map(([, path = '']) => path);
   const sources = [...child.stdout.trim().split('\n'), ...named];

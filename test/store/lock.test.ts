@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { FolderLock, holderOf } from '../../src/store/lock.js';
 import { guardWrites, writeFileAtomic } from '../../src/system/files.js';
 import { cliUntil, holdElsewhere, temporaryFolder, tinyData, tinyFlags, write } from '../tiny.js';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import type { BenchResult } from '../../src/bench/bench.js';
 import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { differences } from '../../tools/gpu/bits.js';

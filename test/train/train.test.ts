@@ -87,6 +87,14 @@ describe('the schedule', () => {
     expect(racers(300)).toBe(0);
   });
 
+  it('has no race where the winner would hardly be trained, since timing networks took the time', () => {
+    const late = { ...given, source: work(0.2), candidates: [work(0.2), work(0.1)], time: 300 };
+    expect(scheduleOf(late).race.candidates).toBe(2);
+    const { race, last } = scheduleOf({ ...late, elapsed: 120 });
+    expect(race.candidates).toBe(0);
+    expect(last[0]?.student).toBeGreaterThanOrEqual(10);
+  });
+
   it('gives the source 12 epochs where it is the result, and no other stage', () => {
     expect(scheduleOf({ ...given, races: false, candidates: [] })).toMatchObject({ source: 12, last: [] });
   });

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { benchDevice } from '../../src/bench/cases.js';
 import { addon } from '../../src/native/addon.js';
-import { nvidiaDriver } from '../../src/native/doctor.js';
+import { nvidiaDriver } from '../../src/setup/doctor.js';
 import type { Machine } from './results.js';
 
 /** @throws L2TError where the addon or the device cannot be used. */

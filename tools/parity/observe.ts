@@ -1,11 +1,12 @@
-/** The addon for tests and parity (test/native/observe), which `node scripts/bootstrap.mjs --programs` builds. */
+/** The addon for tests and tools (test/native/observe), which `node setup/bootstrap.mjs --programs` builds. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 import {
   addon,
+  type BenchJob,
   type GroupConfig,
   type Hyperparameters,
   type NamedTensor,
@@ -31,6 +32,38 @@ export interface IterateJob extends Hyperparameters {
   readonly group?: GroupConfig | undefined;
   /** The sources' feature maps are given, as those of an ONNX file. */
   readonly elsewhere?: boolean;
+}
+
+/** Iterations of a case of `bench` on the CPU, in ways that `bench` does not time them. */
+export interface TimingJob extends BenchJob {
+  /** Iterations, after one that warms up. */
+  readonly rounds: number;
+  /** Times each layer, too. */
+  readonly layers: boolean;
+  /** The processes that share each batch. */
+  readonly group?: GroupConfig;
+}
+
+/** Of the fastest iteration. `traffic`: what a process sends to the others in one. `state`: after the last. */
+export interface Timings {
+  readonly seconds: number;
+  readonly layers: readonly LayerTiming[];
+  readonly traffic: { readonly calls: number; readonly bytes: number };
+  readonly state: readonly NamedTensor[];
+}
+
+/** How long a kind of work takes in an iteration; tools/timing/layers.h has the fields. */
+export interface LayerTiming {
+  readonly part: 'source' | 'unit' | 'matching' | 'loss' | 'importance' | 'vectors';
+  readonly sweep: string;
+  readonly shapes: readonly (readonly number[])[];
+  readonly first: number;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly read: readonly number[];
+  readonly products: number;
+  readonly calls: number;
+  readonly seconds: number;
 }
 
 /** What C++ declares and TypeScript declares again: the tests compare both. */
@@ -67,6 +100,7 @@ export type Switches = Readonly<
 
 interface Observe extends Pick<NativeAddon, 'useErrors'> {
   iterate(job: IterateJob): Promise<NamedTensor[]>;
+  timeIterations(job: TimingJob): Promise<Timings>;
   arithmetic(precision: string, deterministic: boolean): Switches;
   declarations(): Declarations;
 }
@@ -78,7 +112,7 @@ function load(): Observe {
   const build = process.env.L2T_NATIVE_BUILD ?? join(packageRoot, 'build');
   const path = join(build, 'test/l2t_observe.node');
   if (!existsSync(path)) {
-    throw new L2TError('ADDON_NOT_BUILT', `${path} is not built: run node scripts/bootstrap.mjs --programs.`);
+    throw new L2TError('ADDON_NOT_BUILT', `${path} is not built: run node setup/bootstrap.mjs --programs.`);
   }
   const observe = createRequire(import.meta.url)(path) as Observe;
   observe.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));
@@ -92,6 +126,8 @@ function observe(): Observe {
 
 /** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
 export const iterate = async (job: IterateJob): Promise<NamedTensor[]> => observe().iterate(job);
+
+export const timeIterations = async (job: TimingJob): Promise<Timings> => observe().timeIterations(job);
 
 /** Sets how this process computes on GPUs, and reads LibTorch's switches. */
 export const arithmetic = (precision: string, deterministic: boolean): Switches =>

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:decoding`: what decoding takes by kind of image, each in a process of its own. Prints as Markdown how much memory the
  * process takes at its peak beyond what it had, and the time of all its threads. Images have one colour, which makes small files: memory
- * depends on the number of pixels only.
+ * depends on the number of pixels only. Then it says how many images of ImageNet's average size are decoded a second for training.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
+import { BatchDecoder } from '../../src/data/batch-decoder.js';
+import { type ImageList, imageArray } from '../../src/data/dataset.js';
 import { decodeBytes } from '../../src/data/decode.js';
+import { drawsPerCrop } from '../../src/data/fit.js';
+import { addon } from '../../src/native/addon.js';
 
 const kinds: Readonly<Record<string, (image: Sharp) => Sharp>> = {
   JPEG: (image) => image.jpeg({ chromaSubsampling: '4:4:4' }),
@@ -66,6 +70,35 @@ async function measured(bytes: Buffer | undefined): Promise<string> {
   return answer as string;
 }
 
+/** Images a second on all cores: JPEGs of 500 × 375 and some 100 kB, a random resized crop of each to 224 × 224. */
+async function trainingRate(): Promise<number> {
+  const [width, height, size, count, seconds] = [500, 375, 224, 64, 2];
+  const pixels = Uint8Array.from({ length: width * height * 3 }, (_, at) => {
+    const [row, column] = [Math.floor(at / 3 / width), Math.floor(at / 3) % width];
+    return 110 + 70 * Math.sin(row / 31) * Math.cos(column / 23) + ((Math.imul(at, 2654435761) >>> 16) % 40);
+  });
+  const jpeg = await sharp(pixels, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 90 })
+    .toBuffer();
+  const array = imageArray(
+    (k) => `picture ${k}`,
+    [height, width],
+    new Int32Array(count),
+    () => jpeg,
+  );
+  const read: ImageList['read'] = (k, reduction) => decodeBytes(jpeg, array.name(k), reduction);
+  const list = { ...array, sides: undefined, read };
+  const decoder = new BatchDecoder({ train: { list, size, squash: false } }, addon().resize);
+  const images = Int32Array.from({ length: count }, (_, k) => k);
+  const start = performance.now();
+  for (let decoded = count; ; decoded += count) {
+    const draws = Float64Array.from({ length: count * drawsPerCrop }, Math.random);
+    await decoder.decode({ type: 'decode', ticket: 0, set: 'train', images, draws });
+    const taken = (performance.now() - start) / 1000;
+    if (taken >= seconds) return decoded / taken;
+  }
+}
+
 const [, , file] = process.argv;
 const folder = file === undefined ? mkdtempSync(join(tmpdir(), 'l2t-decoding-')) : '';
 if (file !== undefined) await measure(file);
@@ -82,5 +115,6 @@ else {
     }
     process.stdout.write(`| ${kind} | ${cells.join(' | ')} |\n`);
   }
+  process.stdout.write(`\n${(await trainingRate()).toFixed(0)} images/s are decoded for training at 224 pixels\n`);
   rmSync(folder, { recursive: true });
 }

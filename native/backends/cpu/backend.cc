@@ -33,22 +33,15 @@ std::vector<Step> Cpu::units(const Part& part) const {
   return steps;
 }
 
-double Cpu::products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape, int64_t side) const {
-  // Only Winograd's forms have a share other than 1, and their outputs are as large as their inputs.
-  const auto geometry = geometry_of(conv, shape, /*images=*/1, side);
-  if (!geometry || geometry->form == Form::kPatches) return 1;
-  return static_cast<double>(geometry->frequencies() * geometry->rows()) /
-         static_cast<double>(geometry->taps() * geometry->places());
-}
-
 const Backend& backend() {
   static const Cpu cpu;
   return cpu;
 }
 
-bool supports(const at::TensorOptions& options) {
-  const auto type = c10::typeMetaToScalarType(options.dtype());
-  return options.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
+const Backend* backend_for(const Arithmetic& arithmetic) {
+  const auto type = c10::typeMetaToScalarType(arithmetic.options.dtype());
+  const bool has_kernels = arithmetic.options.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
+  return has_kernels && arithmetic.convolution != Convolution::kDirect ? &backend() : nullptr;
 }
 
 }  // namespace l2t::backends::cpu

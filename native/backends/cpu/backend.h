@@ -11,8 +11,6 @@ class Cpu final : public Backend {
   /// Fused units (conv_unit.h) for the convolutions that have a form (form.h), with the batch norm, residual, ReLU and
   /// max-pool that follow; the reference's for the other operations.
   [[nodiscard]] std::vector<Step> units(const Part& part) const override;
-  [[nodiscard]] double products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape,
-                                      int64_t side) const override;
 
   /// Batch norm is folded into the convolutions. Those that have a form (form.h) are computed as in the fused units.
   [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
@@ -41,7 +39,7 @@ class Cpu final : public Backend {
 
 const Backend& backend();
 
-/// Whether the kernels can compute with such tensors: float and double on the CPU.
-bool supports(const at::TensorOptions& options);
+/// Null where the kernels cannot compute with such tensors, or shall not.
+const Backend* backend_for(const Arithmetic& arithmetic);
 
 }  // namespace l2t::backends::cpu

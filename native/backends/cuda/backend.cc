@@ -1,7 +1,7 @@
 #include <ATen/ops/mm.h>
 
+#include "native/backends/cuda/backend.h"
 #include "native/backends/cuda/conv_unit.h"
-#include "native/backends/cuda/cuda.h"
 #include "native/backends/fused_inference.h"
 #include "native/backends/reference/backend.h"
 
@@ -10,7 +10,7 @@ namespace {
 
 /// Convolutions, products, pools, ReLU6 and flatten by LibTorch, through the reference's units; most of the rest by own
 /// kernels.
-class Cuda final : public Backend {
+class Cuda final : public GpuBackend {
  public:
   explicit Cuda(bool bf16) : products_(bf16) {}
 
@@ -128,10 +128,14 @@ class Cuda final : public Backend {
 
 }  // namespace
 
-const Backend& backend(Precision precision) {
+const Backend* backend_for(const Arithmetic& arithmetic) {
   static const Cuda float32(/*bf16=*/false);  // TF32 is a switch of LibTorch's
   static const Cuda bf16(/*bf16=*/true);
-  return precision == Precision::kBf16 ? bf16 : float32;
+  const auto type = c10::typeMetaToScalarType(arithmetic.options.dtype());
+  const bool has_kernels = is_gpu(arithmetic.options.device()) && (type == at::kFloat || type == at::kDouble);
+  // The kernels exchange no sums among ranks.
+  if (!has_kernels || !arithmetic.single || arithmetic.convolution != Convolution::kAuto) return nullptr;
+  return arithmetic.precision == Precision::kBf16 ? &bf16 : &float32;
 }
 
 }  // namespace l2t::backends::cuda

@@ -12,7 +12,7 @@ static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 #include <mutex>
 #include <vector>
 
-#include "native/backends/cuda/cuda.h"
+#include "native/backends/cuda/backend.h"
 #include "native/core/side_stream.h"
 
 namespace l2t::backends::cuda {
@@ -123,7 +123,7 @@ class CudaGraphs final : public Graphs {
       c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_);
       c10::cuda::CUDACachingAllocator::releasePool(device, pool_);
     } catch (const c10::Error& /*it heard of it*/) {
-      // The graph releases the pool.
+      return;  // The graph releases the pool.
     }
   }
 
@@ -134,8 +134,6 @@ class CudaGraphs final : public Graphs {
 
 }  // namespace
 
-std::unique_ptr<Graphs> graphs(c10::Device device) {
-  return device.is_cuda() ? std::make_unique<CudaGraphs>(device) : nullptr;
-}
+std::unique_ptr<Graphs> GpuBackend::graphs(c10::Device device) const { return std::make_unique<CudaGraphs>(device); }
 
 }  // namespace l2t::backends::cuda

@@ -6,7 +6,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
 
-#include "native/backends/cuda/cuda.h"
+#include "native/backends/cuda/backend.h"
 #include "native/core/error.h"
 
 namespace l2t::backends::cuda {
@@ -62,27 +62,6 @@ GpuDescription describe(c10::DeviceIndex index) {
   return gpu;
 }
 
-}  // namespace
-
-bool supports(const at::TensorOptions& options) {
-  const auto type = options.dtype().toScalarType();
-  return options.device().is_cuda() && (type == at::kFloat || type == at::kDouble);
-}
-
-Memory memory(c10::Device device) {
-  start_allocator();
-  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
-  const auto& allocated = stats.allocated_bytes.at(kTotal);
-  const auto& reserved = stats.reserved_bytes.at(kTotal);
-  return {static_cast<size_t>(allocated.current), static_cast<size_t>(reserved.current),
-          static_cast<size_t>(allocated.peak), static_cast<size_t>(reserved.peak)};
-}
-
-void reset_peak_memory(c10::Device device) {
-  start_allocator();
-  c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
-}
-
 size_t free_bytes(c10::Device device) {
   const c10::cuda::CUDAGuard guard(device.index());
   size_t left = 0;
@@ -91,34 +70,52 @@ size_t free_bytes(c10::Device device) {
   return left;
 }
 
-int compute_major(c10::Device device) {
-  int major = 0;
-  C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()));
-  return major;
-}
-
-std::vector<GpuDescription> gpus() {
-  std::vector<GpuDescription> found;
-  for (c10::DeviceIndex i = 0; i < c10::cuda::device_count(); ++i) found.push_back(describe(i));
-  return found;
-}
-
-std::string compiled_for() { return release(CUDART_VERSION); }
-
-std::string runtime_version() {
-  int version = 0;
-  // No C10_CUDA_CHECK, which throws where there is no driver.
-  const auto status = cudaRuntimeGetVersion(&version);
-  if (status != cudaSuccess) throw Error("INTERNAL", cudaGetErrorString(status));
-  return release(version);
-}
-
 // cuDNN writes release 9.1.0 as 90100, and 8.9.7 as 8907.
 std::string cudnn_version() {
   const auto version = at::Context::versionCuDNN();
   const long major = version < 10000 ? 1000 : 10000;
   return std::to_string(version / major) + "." + std::to_string(version % major / 100) + "." +
          std::to_string(version % 100);
+}
+
+}  // namespace
+
+bool is_gpu(c10::Device device) { return device.is_cuda(); }
+
+bool GpuBackend::multiplies_in(Precision precision, c10::Device device) const {
+  if (precision == Precision::kFloat32) return true;
+  constexpr int kAmpere = 8;
+  int major = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()));
+  return major >= kAmpere;
+}
+
+std::optional<DeviceMemory> GpuBackend::memory(c10::Device device) const {
+  start_allocator();
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+  const auto& allocated = stats.allocated_bytes.at(kTotal);
+  const auto& reserved = stats.reserved_bytes.at(kTotal);
+  return DeviceMemory{static_cast<size_t>(allocated.current), static_cast<size_t>(reserved.current),
+                      static_cast<size_t>(allocated.peak), static_cast<size_t>(reserved.peak), free_bytes(device)};
+}
+
+void GpuBackend::reset_peak_memory(c10::Device device) const {
+  start_allocator();
+  c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
+}
+
+Versions GpuBackend::versions() const {
+  int version = 0;
+  // No C10_CUDA_CHECK, which throws where there is no driver.
+  const auto status = cudaRuntimeGetVersion(&version);
+  if (status != cudaSuccess) throw Error("INTERNAL", cudaGetErrorString(status));
+  return {release(CUDART_VERSION), release(version)};
+}
+
+Gpus GpuBackend::gpus() const {
+  Gpus gpus{{}, cudnn_version(), {}};
+  for (c10::DeviceIndex i = 0; i < c10::cuda::device_count(); ++i) gpus.found.push_back(describe(i));
+  return gpus;
 }
 
 }  // namespace l2t::backends::cuda

@@ -87,4 +87,8 @@ const Backend& backend() {
   return reference;
 }
 
+const Backend* backend_for(const Arithmetic& arithmetic) {
+  return arithmetic.convolution == Convolution::kWinograd ? nullptr : &backend();
+}
+
 }  // namespace l2t::backends::reference

@@ -61,8 +61,6 @@ export interface OnnxModel {
   readonly bytes: Uint8Array;
 }
 
-export const isOnnx = (path: string): boolean => /\.onnx$/i.test(path);
-
 /** Protobuf's limit for a message. */
 const maxBytes = 2 ** 31 - 1;
 /** What is tried where nothing says the side of the images. */

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { type Entry, fromBufferPromise } from 'yauzl';
+import type { Entry } from 'yauzl';
 import { elementCount, itemSize, type Tensor } from '../../native/tensor.js';
 import { invalidWeights } from '../../system/failures.js';
 import { quoted, shown } from '../../system/printable.js';
@@ -249,6 +249,7 @@ async function openZip(bytes: Uint8Array, file: string): Promise<PthFile> {
  * inflated.
  */
 async function openArchive(bytes: Uint8Array, file: string) {
+  const { fromBufferPromise } = await import('yauzl');
   const entries = new Map<string, Entry>();
   const zip = await orDamaged(file, async () => {
     const opened = await fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));

@@ -1,29 +1,21 @@
-// The CUDA backend (native/backends/cuda/cuda.h) on the fake device, in place of the product's: its kernels run on the
-// host.
+// The CUDA backend (native/backends/cuda/backend.h) on the fake device, in place of the product's: its kernels run on
+// the host.
 #include <c10/core/DeviceGuard.h>
 
-#include "native/backends/cuda/cuda.h"
+#include "native/backends/cuda/backend.h"
 #include "native/backends/cuda/launch.h"
 #include "test/native/device/opened.h"
 
 namespace l2t::backends::cuda {
 
-bool supports(const at::TensorOptions& options) { return options.device().type() == c10::kPrivateUse1; }
+bool is_gpu(c10::Device device) { return device.type() == c10::kPrivateUse1; }
 
-void set_arithmetic(const Arithmetic& /*arithmetic*/) {}
-
-std::unique_ptr<Graphs> graphs(c10::Device /*device*/) { return nullptr; }
-
-Memory memory(c10::Device /*device*/) { return {}; }
-void reset_peak_memory(c10::Device /*device*/) {}
-size_t free_bytes(c10::Device /*device*/) { return 0; }
-int compute_major(c10::Device /*device*/) { return 9; }
-
-std::vector<GpuDescription> gpus() { return {}; }
-
-std::string compiled_for() { return {}; }
-std::string runtime_version() { return {}; }
-std::string cudnn_version() { return {}; }
+bool GpuBackend::multiplies_in(Precision /*precision*/, c10::Device /*device*/) const { return true; }
+std::unique_ptr<Graphs> GpuBackend::graphs(c10::Device /*device*/) const { return nullptr; }
+std::optional<DeviceMemory> GpuBackend::memory(c10::Device /*device*/) const { return {}; }
+void GpuBackend::reset_peak_memory(c10::Device /*device*/) const {}
+Versions GpuBackend::versions() const { return {}; }
+Gpus GpuBackend::gpus() const { return {}; }
 
 struct HostAccess::Opening {
   explicit Opening(at::TensorList tensors) : guard(tensors.front().device()), opened(tensors) {}

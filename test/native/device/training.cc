@@ -108,8 +108,7 @@ std::string train(const Words& words) {
     std::set<std::string> backends;
     for (const auto convolution : {Convolution::kDirect, Convolution::kAuto}) {
       const auto options = at::TensorOptions(fake_device()).dtype(training.type);
-      if (!backends.insert(backends::backend_for(convolution, options, backends::Precision::kFloat32).name()).second)
-        continue;
+      if (!backends.insert(backends::backend_for({options, convolution}).name()).second) continue;
       results.push_back(Check(training, engine, convolution).run());
     }
   }

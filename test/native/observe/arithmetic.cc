@@ -3,7 +3,7 @@
 #include <ATen/Context.h>
 
 #include "binding/marshal.h"
-#include "native/backends/cuda/cuda.h"
+#include "native/backends/backend.h"
 
 namespace l2t::binding {
 namespace {
@@ -18,10 +18,9 @@ bool allowed(Option answer) {
 }  // namespace
 
 Napi::Value arithmetic(const Napi::CallbackInfo& info) {
-  using Precision = backends::cuda::Arithmetic::Precision;
-  const auto name = argument<std::string>(info[0], "precision");
-  const auto precision = name == "tf32" ? Precision::kTf32 : name == "bf16" ? Precision::kBf16 : Precision::kFloat32;
-  backends::cuda::set_arithmetic({precision, argument<bool>(info[1], "deterministic")});
+  backends::set_arithmetic({.options = at::kCUDA,
+                            .precision = argument<backends::Precision>(info[0], "precision"),
+                            .deterministic = argument<bool>(info[1], "deterministic")});
   const auto& context = at::globalContext();
   auto result = Napi::Object::New(info.Env());
   result.Set("tf32CuDnn", context.allowTF32CuDNN());

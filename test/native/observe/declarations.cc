@@ -1,12 +1,10 @@
 #include "test/native/observe/declarations.h"
 #include "binding/bench.h"
-#include "binding/cuda.h"
 #include "binding/javascript_tasks.h"
 #include "binding/marshal.h"
 #include "binding/network.h"
 #include "binding/networks.h"
 #include "native/backends/cpu/machine.h"
-#include "native/backends/timed.h"
 #include "native/core/group.h"
 #include "native/core/memory.h"
 #include "native/run/events.h"
@@ -68,15 +66,13 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<BenchJob>("BenchJob");
   add.operator()<GraphTiming>("GraphTiming");
-  add.operator()<backends::Timing>("LayerTiming");
   add.operator()<GroupConfig>("GroupConfig");
-  add.operator()<Reducer::Traffic>("Traffic");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
-  add.operator()<CudaVersions>("CudaVersions");
-  add.operator()<CudaDescription>("CudaDescription");
-  add.operator()<backends::cuda::GpuDescription>("GpuDescription");
-  add.operator()<backends::cuda::Memory>("CudaMemory");
+  add.operator()<backends::Versions>("CudaVersions");
+  add.operator()<backends::Gpus>("CudaDescription");
+  add.operator()<backends::GpuDescription>("GpuDescription");
+  add.operator()<backends::DeviceMemory>("CudaMemory");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));
   result.Set("operations", write(env, kinds_of(static_cast<const nets::OperationKind*>(nullptr))));
