@@ -5,7 +5,7 @@
  * tests run, too. `--native`: compile the addon alone, also if it is up to date.
  */
 import { spawnSync } from 'node:child_process';
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall, onPath } from './apt.mjs';
 import { buildNative, isNativeCurrent, readBuildStamp } from './build.mjs';
@@ -102,12 +102,16 @@ function buildTypeScript() {
   writeJson(stampPath, { sources, built: fingerprint(outputs()) });
 }
 
-/** Checks for a compiler and CMake. Installs what is missing if it may, else the error says how to install it. */
+/**
+ * Checks for a compiler and CMake, and for what the tests' programs include. Installs what is missing if it may, else the
+ * error says how to install it.
+ */
 function requireTools() {
   const missing = [
     ...(onPath('g++') || onPath('clang++') ? [] : ['g++']),
     ...(onPath('cmake') ? [] : ['cmake']),
     ...(onPath('make') || onPath('ninja') ? [] : ['ninja-build']),
+    ...(!programs || existsSync('/usr/include/doctest/doctest.h') ? [] : ['doctest-dev']),
   ];
   if (missing.length === 0) return;
   const reason = timed(`installing ${missing.join(' ')}`, () => aptInstall(missing, say));

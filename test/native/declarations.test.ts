@@ -7,6 +7,7 @@ import { onnxOperations } from '../../src/networks/export/onnx-operations.js';
 import { aboutField, namesOf } from '../../src/options/check.js';
 import { methodNames, methods } from '../../src/options/methods.js';
 import { transferSchema } from '../../src/options/schemas.js';
+import { methodTable, methodTableFile } from '../../tools/method-table.js';
 import { declarations } from '../../tools/parity/observe.js';
 
 const { methods: nativeMethods, operations, structs, choices } = declarations();
@@ -21,6 +22,10 @@ describe('what both sides declare', () => {
     });
     const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
     expect(ours.toSorted(byName)).toEqual(nativeMethods.toSorted(byName));
+  });
+
+  it('what methods read, in the test programs (npm run option-help)', () => {
+    expect(readFileSync(methodTableFile, 'utf8')).toBe(methodTable());
   });
 
   it('kinds of operations, each of which an ONNX file can hold', () => {

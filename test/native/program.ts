@@ -3,17 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const build = process.env.L2T_NATIVE_BUILD ?? fileURLToPath(new URL('../../build', import.meta.url));
-/** The words before a program, as JSON: .ci/check-arm.ts runs programs for another machine under an emulator. */
-const emulator = JSON.parse(process.env.L2T_EMULATOR ?? '[]') as string[];
-/** Then a program takes seconds to start. */
-export const emulated = emulator.length > 0;
-
 /** A program of test/native, built beside the addon. */
 export const programPath = (name: string): string => join(build, 'test', `l2t_${name}`);
 
 function command(name: string, words: string[]): [string, string[]] {
-  const [first = '', ...others] = [...emulator, programPath(name), ...words];
-  return [first, others];
+  return [programPath(name), words];
 }
 
 /** What it prints, one JSON document. */

@@ -1,15 +1,22 @@
-#include "test/native/sweeps/backend_rules.h"
-
 #include <ATen/ATen.h>
+#include <doctest/doctest.h>
 
-#include <stdexcept>
-
+#include "native/backends/backend.h"
+#include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
 #include "native/backends/cpu/form.h"
 #include "native/backends/cpu/matching_gram.h"
+#include "native/backends/reference/backend.h"
+#include "native/backends/unit_end.h"
+#include "test/native/sweeps.h"
 
+/// What backends compute in one go.
 namespace l2t::test {
+namespace {
 
+TEST_SUITE_BEGIN("kernels");
+
+/// The matching loss at one target map, in a backend's direct form. Inputs: T, then the branches' weight and bias.
 Rule matching(const Shape& s, const backends::Backend& backend) {
   const auto source = draw({s.batch, s.out, s.side, s.side});
   const auto k = at::rand({s.batch, s.out}, at::kDouble);
@@ -36,6 +43,16 @@ Rule matching(const Shape& s, const backends::Backend& backend) {
       }};
 }
 
+TEST_CASE("matching") {
+  check_sweeps([](const Shape& s) { return matching(s, backends::reference::backend()); }, {{3, 5, 7, 4}});
+}
+
+TEST_CASE("fused matching") {
+  check_sweeps([](const Shape& s) { return matching(s, backends::cpu::backend()); }, {{3, 5, 7, 4}, {2, 19, 33, 17}});
+}
+
+/// The same by Gram matrices, from source maps of the sides kernel, stride and padding (0: there is none); all but the
+/// first have half of its channels, and one more.
 Rule gram_matching(const Shape& s) {
   Tensors sources;
   Tensors same_size;
@@ -64,8 +81,8 @@ Rule gram_matching(const Shape& s) {
             const auto e_dot = point->tangent(dot[0], {dot[1], dot[2]}, /*product=*/false).value;
             // Not bit by bit: compilers may fuse another multiplication with its addition where there is no product.
             const double rounding = type == at::kDouble ? 1e-13 : 1e-5;
-            TORCH_CHECK((e_dot - tangent.value).norm().item<double>() <= rounding * tangent.value.norm().item<double>(),
-                        "ė without the product is another");
+            INFO("ė without the product");
+            CHECK((e_dot - tangent.value).norm().item<double>() <= rounding * tangent.value.norm().item<double>());
             Tensors scaled;
             const auto g = list(value);
             for (const auto& tensor : g) scaled.push_back(tensor * bar);
@@ -73,12 +90,23 @@ Rule gram_matching(const Shape& s) {
           }};
 }
 
+TEST_CASE("gram matching") {
+  // The maps of the source are smaller than the target's, equal, and larger. A rank may have no images.
+  check_sweeps(gram_matching, {{3, 5, 7, 9, 4, 9, 13},
+                               {2, 19, 33, 17, 1, 2, 16},
+                               {2, 1, 1, 5, 3},
+                               {2, 16, 32, 12, 6, 6, 12},
+                               {1, 3, 2, 1, 1, 2},
+                               {0, 5, 7, 9, 4, 9, 13}});
+}
+
+/// A fused unit of the CPU, and what follows batch norm in it. Its outputs, the map and the max-pool, as one vector.
 Rule unit(const Shape& s, const backends::UnitEnd& end) {
   constexpr double kEpsilon = 1e-5;
   const std::vector<int64_t> shape{s.out, s.in, s.kernel, s.kernel};
   const nets::Conv2d conv{0, -1, static_cast<int>(s.stride), static_cast<int>(s.padding)};
   const auto chosen = backends::cpu::geometry_of(conv, shape, s.batch, s.side);
-  if (!chosen) throw std::invalid_argument("LibTorch computes such a convolution");
+  REQUIRE(chosen.has_value());
   const auto geometry = *chosen;
   const int64_t side = geometry.side;
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
@@ -129,4 +157,29 @@ Rule unit(const Shape& s, const backends::UnitEnd& end) {
           }};
 }
 
+// The forms: F(4×4); 2×2 for maps of that size; and patches, without a transform, for few channels and for strides. A
+// unit of many weights takes the products of all images, one after the other.
+TEST_CASE("unit") {
+  check_sweeps([](const Shape& s) { return unit(s, {}); },
+               {{2, 9, 19, 7, 3, 1, 1}, {2, 3, 19, 9, 3, 1, 1}, {3, 17, 20, 9, 1, 2}, {2, 10, 12, 8, 1, 2}});
+}
+
+TEST_CASE("unit with relu") {
+  check_sweeps([](const Shape& s) { return unit(s, {.add = false, .relu = true, .pool = false}); },
+               {{3, 17, 18, 4, 3, 1, 1}, {3, 9, 18, 2, 3, 1, 1}, {2, 3, 17, 15, 7, 2, 3}});
+}
+
+TEST_CASE("unit with max-pool") {
+  check_sweeps([](const Shape& s) { return unit(s, {.add = false, .relu = true, .pool = true}); },
+               {{2, 16, 32, 10, 3, 1, 1}, {4, 16, 33, 2, 3, 1, 1}, {2, 3, 16, 8, 3, 1, 1}, {3, 256, 200, 2, 3, 1, 1}});
+}
+
+TEST_CASE("unit with residual") {
+  check_sweeps([](const Shape& s) { return unit(s, {.add = true, .relu = true, .pool = false}); },
+               {{2, 18, 19, 6, 3, 1, 1}, {2, 18, 19, 10, 3, 2, 1}, {2, 20, 9, 5, 1, 1}, {2, 96, 130, 6, 3, 1, 1}});
+}
+
+TEST_SUITE_END();
+
+}  // namespace
 }  // namespace l2t::test

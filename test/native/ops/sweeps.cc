@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
+#include <doctest/doctest.h>
 
-#include "native/backends/cpu/backend.h"
-#include "native/backends/reference/backend.h"
 #include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
@@ -14,27 +13,13 @@
 #include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
 #include "native/ops/relu6.h"
-#include "native/terms/attention.h"
-#include "native/terms/distillation.h"
-#include "native/terms/sp.h"
-#include "native/terms/vid.h"
-#include "test/native/sweeps/backend_rules.h"
-#include "test/native/sweeps/rule.h"
+#include "test/native/sweeps.h"
 
+// Odd shapes on purpose: no channel count is a multiple of 16.
 namespace l2t::test {
-
-at::Tensor draw(at::IntArrayRef shape) {
-  auto tensor = at::randn(shape, at::kDouble);
-  return tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor;
-}
-
-Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot) {
-  Tensors result;
-  for (size_t i = 0; i < bar.size(); ++i) result.push_back(bar_dot[i] * y_bar + bar[i] * y_bar_dot);
-  return result;
-}
-
 namespace {
+
+TEST_SUITE_BEGIN("ops");
 
 Rule conv2d(const Shape& s, bool bias, int64_t groups = 1) {
   const ops::Conv2dWindow window{s.stride, s.padding, groups};
@@ -53,6 +38,21 @@ Rule conv2d(const Shape& s, bool bias, int64_t groups = 1) {
       }};
 }
 
+TEST_CASE("conv2d") {
+  check_sweeps([](const Shape& s) { return conv2d(s, /*bias=*/false); },
+               {{2, 3, 5, 7, 3, 1, 1}, {3, 4, 17, 9, 3, 2, 1}, {1, 5, 3, 6, 1, 2}, {2, 3, 6, 11, 7, 2, 3}});
+}
+
+TEST_CASE("conv2d with bias") {
+  check_sweeps([](const Shape& s) { return conv2d(s, /*bias=*/true); }, {{2, 3, 5, 7, 3, 1, 1}});
+}
+
+TEST_CASE("depthwise conv2d") {
+  // The last has two channels out of each channel in.
+  check_sweeps([](const Shape& s) { return conv2d(s, /*bias=*/false, /*groups=*/s.in); },
+               {{2, 5, 5, 7, 3, 1, 1}, {3, 19, 19, 8, 3, 2, 1}, {2, 3, 6, 1, 3, 1, 1}});
+}
+
 Rule batch_norm(const Shape& s) {
   constexpr double kEpsilon = 1e-5;
   return {{draw({s.batch, s.in, s.side, s.side}) + 0.5, draw({s.in}), draw({s.in})},
@@ -66,10 +66,13 @@ Rule batch_norm(const Shape& s) {
             const auto t = ops::batch_norm_tangent(x[0], dot[0], x[1], dot[1], dot[2], statistics);
             const auto d = ops::batch_norm_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1], statistics, t, g);
             const double rounding = x_bar.scalar_type() == at::kDouble ? 1e-12 : 1e-5;
-            TORCH_CHECK(at::allclose(g.x_bar, x_bar, rounding, rounding), "x̄ made again is not x̄");
+            INFO("x̄ made again");
+            CHECK(at::allclose(g.x_bar, x_bar, rounding, rounding));
             return {y, {x_bar, g.scale_bar, g.shift_bar}, t.y_dot, {d.x_bar, d.scale_bar, d.shift_bar}};
           }};
 }
+
+TEST_CASE("batch norm") { check_sweeps(batch_norm, {{3, 5, 0, 4}, {1, 17, 0, 3}}); }
 
 Rule relu(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
@@ -79,6 +82,8 @@ Rule relu(const Shape& s) {
             return {y, {ops::relu_mask(bar, y)}, ops::relu_mask(dot[0], y), {ops::relu_mask(bar_dot, y)}};
           }};
 }
+
+TEST_CASE("relu") { check_sweeps(relu, {{2, 3, 0, 5}}); }
 
 /// Values on both sides of 0 and of 6.
 Rule relu6(const Shape& s) {
@@ -90,6 +95,8 @@ Rule relu6(const Shape& s) {
           }};
 }
 
+TEST_CASE("relu6") { check_sweeps(relu6, {{2, 3, 0, 5}}); }
+
 Rule add(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side}), draw({s.batch, s.in, s.side, s.side})},
           [](const Tensors& x) { return x[0] + x[1]; },
@@ -97,6 +104,8 @@ Rule add(const Shape& s) {
             return {ops::add(x[0], x[1]), {bar, bar}, ops::add(dot[0], dot[1]), {bar_dot, bar_dot}};
           }};
 }
+
+TEST_CASE("add") { check_sweeps(add, {{2, 3, 0, 5}}); }
 
 /// `out`: channels; an odd number of new ones has one more after than before.
 Rule padded_shortcut(const Shape& s) {
@@ -117,6 +126,10 @@ Rule padded_shortcut(const Shape& s) {
           }};
 }
 
+TEST_CASE("padded shortcut") {
+  check_sweeps(padded_shortcut, {{2, 4, 8, 6, 0, 2}, {3, 5, 10, 7, 0, 2}, {1, 3, 3, 1, 0, 2}});
+}
+
 Rule max_pool(const Shape& s) {
   const ops::MaxPoolWindow window{s.kernel, s.stride, s.padding};
   return {{draw({s.batch, s.in, s.side, s.side})},
@@ -131,6 +144,8 @@ Rule max_pool(const Shape& s) {
           }};
 }
 
+TEST_CASE("max-pool") { check_sweeps(max_pool, {{2, 3, 0, 8, 2, 2}, {1, 5, 0, 9, 3, 2, 1}}); }
+
 Rule avg_pool(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
           [](const Tensors& x) { return at::mean(x[0], {2, 3}); },
@@ -141,6 +156,8 @@ Rule avg_pool(const Shape& s) {
                     {ops::avg_pool_backward(bar_dot, x[0])}};
           }};
 }
+
+TEST_CASE("average pool") { check_sweeps(avg_pool, {{2, 3, 0, 5}}); }
 
 /// `out`: the side to pool to.
 Rule adaptive_avg_pool(const Shape& s) {
@@ -154,6 +171,11 @@ Rule adaptive_avg_pool(const Shape& s) {
           }};
 }
 
+TEST_CASE("adaptive average pool") {
+  // Bins that overlap, that repeat, and that are whole.
+  check_sweeps(adaptive_avg_pool, {{2, 3, 7, 10}, {2, 3, 7, 1}, {1, 5, 7, 14}});
+}
+
 Rule flatten(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
           [](const Tensors& x) { return at::flatten(x[0], 1); },
@@ -164,6 +186,8 @@ Rule flatten(const Shape& s) {
                     {ops::flatten_backward(bar_dot, x[0])}};
           }};
 }
+
+TEST_CASE("flatten") { check_sweeps(flatten, {{2, 3, 0, 4}, {2, 3, 0, 1}, {0, 3, 0, 4}}); }
 
 Rule linear(const Shape& s) {
   return {{draw({s.batch, s.in}), draw({s.out, s.in}), draw({s.out})},
@@ -177,6 +201,8 @@ Rule linear(const Shape& s) {
                     {d.x_bar, d.w_bar, d.b_bar}};
           }};
 }
+
+TEST_CASE("linear") { check_sweeps(linear, {{3, 7, 5}, {1, 1, 1}}); }
 
 /// `weighted`: the images have weights, and the labels are smoothed.
 Rule cross_entropy(const Shape& s, bool weighted) {
@@ -198,126 +224,15 @@ Rule cross_entropy(const Shape& s, bool weighted) {
           }};
 }
 
-/// For a loss with no more than a gradient: the tangent is ⟨gradient, ẋ⟩, and there is no tangent of the gradient.
-Sweeps of_gradient(const at::Tensor& loss, const Tensors& gradient, const Tensors& dot, const at::Tensor& bar) {
-  auto loss_dot = at::zeros_like(loss);
-  Tensors scaled;
-  for (size_t i = 0; i < gradient.size(); ++i) {
-    loss_dot = loss_dot + (gradient[i] * dot[i]).sum();
-    scaled.push_back(gradient[i] * bar);
-  }
-  return {loss, scaled, loss_dot, {}};
+TEST_CASE("cross-entropy") {
+  check_sweeps([](const Shape& s) { return cross_entropy(s, /*weighted=*/false); }, {{4, 6}});
 }
 
-/// One pair's attention loss; inputs: T.
-Rule attention(const Shape& s) {
-  const auto source = at::relu(draw({s.batch, s.out, s.side, s.side}));
-  const auto q = [](const at::Tensor& map) {
-    const auto a = map.square().mean(1).flatten(1);
-    return a / a.norm(2, 1, /*keepdim=*/true).clamp_min(terms::kSmallestNorm);
-  };
-  return {{draw({s.batch, s.in, s.side, s.side})},
-          [=](const Tensors& x) { return (q(x[0]) - q(source)).square().mean() * 700; },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = terms::attention_value(source.to(x[0].scalar_type()), x[0], /*weight=*/700, s.batch);
-            return of_gradient(value.loss, {value.t_bar}, dot, bar);
-          }};
+TEST_CASE("weighted cross-entropy") {
+  check_sweeps([](const Shape& s) { return cross_entropy(s, /*weighted=*/true); }, {{4, 6}});
 }
 
-/// Learning without forgetting; inputs: T, then the head's weight and bias.
-Rule distillation(const Shape& s) {
-  const auto source_logits = draw({s.batch, s.out}) * 3;
-  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in}), draw({s.out})},
-          [=](const Tensors& x) {
-            const auto z = at::linear(x[0].mean({2, 3}), x[1], x[2]);
-            const auto p_source = at::softmax(source_logits / 3, 1);
-            return 0.7 * 9 * at::kl_div(at::log_softmax(z / 3, 1), p_source, at::Reduction::Sum) / s.batch;
-          },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value =
-                terms::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2], {0.7, 3}, s.batch);
-            return of_gradient(value.loss, {value.t_bar, value.weight_bar, value.bias_bar}, dot, bar);
-          }};
-}
-
-/// Distillation of the target's own logits, which are the input.
-Rule kd(const Shape& s) {
-  const auto source_logits = draw({s.batch, s.out}) * 3;
-  return {{draw({s.batch, s.out})},
-          [=](const Tensors& x) {
-            const auto p_source = at::softmax(source_logits / 4, 1);
-            return 0.7 * 16 * at::kl_div(at::log_softmax(x[0] / 4, 1), p_source, at::Reduction::Sum) / s.batch;
-          },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = terms::distilled_logits(source_logits.to(x[0].scalar_type()), x[0], {0.7, 4}, s.batch);
-            return of_gradient(value.loss, {value.z_bar}, dot, bar);
-          }};
-}
-
-/// One pair's loss of sp; inputs: T.
-Rule sp(const Shape& s) {
-  const auto similarity = [](const at::Tensor& map) {
-    const auto g = at::mm(map.flatten(1), map.flatten(1).t());
-    return g / g.norm(2, 1, /*keepdim=*/true);
-  };
-  const auto g_source = similarity(draw({s.batch, s.out, s.side + 1, s.side + 1}));
-  return {{draw({s.batch, s.in, s.side, s.side})},
-          [=](const Tensors& x) { return (similarity(x[0]) - g_source).square().mean() * 30; },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value =
-                terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&single_process(), s.batch});
-            return of_gradient(value.loss, {value.t_bar}, dot, bar);
-          }};
-}
-
-/// One pair's loss of vid; inputs: T, then the branch's weight and bias, and ρ.
-Rule vid(const Shape& s) {
-  const auto source = draw({s.batch, s.out, s.side, s.side});
-  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out}), draw({s.out})},
-          [=](const Tensors& x) {
-            const auto variance = (at::log1p(x[3].exp()) + 1e-5).view({1, -1, 1, 1});
-            const auto squares = (at::conv2d(x[0], x[1], x[2]) - source).square();
-            return 0.7 * (0.5 * (squares / variance + variance.log())).mean();
-          },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value =
-                terms::vid_value(source.to(x[0].scalar_type()), x[0], {x[1], x[2], x[3]}, /*weight=*/0.7, s.batch);
-            return of_gradient(value.of_map.loss, {value.of_map.t_bar, value.bar.weight, value.bar.bias, value.bar.rho},
-                               dot, bar);
-          }};
-}
+TEST_SUITE_END();
 
 }  // namespace
-
-Rule make_rule(const std::string& operation, const Shape& shape) {
-  if (operation == "conv2d") return conv2d(shape, /*bias=*/false);
-  if (operation == "conv2d with bias") return conv2d(shape, /*bias=*/true);
-  if (operation == "depthwise conv2d") return conv2d(shape, /*bias=*/false, /*groups=*/shape.in);
-  if (operation == "batch_norm") return batch_norm(shape);
-  if (operation == "relu") return relu(shape);
-  if (operation == "relu6") return relu6(shape);
-  if (operation == "add") return add(shape);
-  if (operation == "padded_shortcut") return padded_shortcut(shape);
-  if (operation == "max_pool") return max_pool(shape);
-  if (operation == "avg_pool") return avg_pool(shape);
-  if (operation == "adaptive_avg_pool") return adaptive_avg_pool(shape);
-  if (operation == "flatten") return flatten(shape);
-  if (operation == "linear") return linear(shape);
-  if (operation == "cross_entropy") return cross_entropy(shape, /*weighted=*/false);
-  if (operation == "weighted cross_entropy") return cross_entropy(shape, /*weighted=*/true);
-  if (operation == "unit") return unit(shape, {});
-  if (operation == "unit with relu") return unit(shape, {.add = false, .relu = true, .pool = false});
-  if (operation == "unit with max_pool") return unit(shape, {.add = false, .relu = true, .pool = true});
-  if (operation == "unit with residual") return unit(shape, {.add = true, .relu = true, .pool = false});
-  if (operation == "attention_loss") return attention(shape);
-  if (operation == "distillation_loss") return distillation(shape);
-  if (operation == "kd_loss") return kd(shape);
-  if (operation == "sp_loss") return sp(shape);
-  if (operation == "vid_loss") return vid(shape);
-  if (operation == "matching_loss") return matching(shape, backends::reference::backend());
-  if (operation == "fused matching_loss") return matching(shape, backends::cpu::backend());
-  if (operation == "gram matching_loss") return gram_matching(shape);
-  TORCH_CHECK(false, "no rule for ", operation);
-}
-
 }  // namespace l2t::test

@@ -2,7 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
-#include <string>
+#include <initializer_list>
 #include <vector>
 
 /// One operation's four sweeps, and the same function as automatic differentiation sees it.
@@ -31,10 +31,19 @@ at::Tensor draw(at::IntArrayRef shape);
 /// For a loss, whose sweeps take the cotangent as a constant 1: scales x̄̇ by ȳ, and adds x̄ times ȳ̇.
 Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot);
 
-/// The rule of an operation on inputs of a shape: batch, channels in, channels out, side, kernel, stride, padding.
+/// The shape of an operation's inputs; 0 where the operation has none of these.
 struct Shape {
-  int64_t batch, in, out, side, kernel, stride, padding;
+  int64_t batch;
+  int64_t in = 0;  // channels
+  int64_t out = 0;
+  int64_t side = 0;
+  int64_t kernel = 0;
+  int64_t stride = 0;
+  int64_t padding = 0;
 };
-Rule make_rule(const std::string& operation, const Shape& shape);
+
+/// Checks an operation's sweeps at each shape: in float64 against automatic differentiation, the tangent also against
+/// central differences; and in float32 against themselves in float64.
+void check_sweeps(const std::function<Rule(const Shape&)>& make_rule, std::initializer_list<Shape> shapes);
 
 }  // namespace l2t::test

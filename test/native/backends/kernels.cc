@@ -1,23 +1,22 @@
-// Checks the parts of the CPU's kernels, each alone. `kernels` prints one JSON object:
-//   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
-//          their adjoints; the worst distance of any loop's result from baseline's; and whether maps that are written
-//          past the caches are the same maps
-//   gemm:  for each library that is loaded, and for the loops' own, the worst error of a product, and whether one over
-//          nothing is zero
 #include <ATen/ATen.h>
+#include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
-#include "native/core/threads.h"
-#include "test/native/kernels/passes.h"
+#include "test/native/backends/passes.h"
 
+/// The parts of the CPU's kernels, each alone.
 namespace l2t::backends::cpu {
 namespace {
+
+TEST_SUITE_BEGIN("kernels");
+
+template <class T>
+constexpr double kRounding = std::is_same_v<T, double> ? 1e-13 : 1e-5;
 
 template <class T>
 at::Tensor draw(at::IntArrayRef shape) {
@@ -27,8 +26,6 @@ at::Tensor draw(at::IntArrayRef shape) {
 double product(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>();
 }
-
-const char* json(bool value) { return value ? "true" : "false"; }
 
 double distance(const at::Tensor& got, const at::Tensor& want) {
   const auto wanted = want.to(at::kDouble);
@@ -97,6 +94,15 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
   return results;
 }
 
+template <class T>
+std::vector<Result> all_transforms(const Loops<T>& loops) {
+  std::vector<Result> all;
+  for (const auto& [form, side] : {std::pair{Form::kFourByFour, 7}, {Form::kTwoByTwo, 2}, {Form::kPatches, 3}}) {
+    for (const auto& result : transforms(loops, form, side)) all.push_back(result);
+  }
+  return all;
+}
+
 /// y of the loops that can write it past the caches.
 template <class T>
 std::vector<at::Tensor> maps(const Loops<T>& loops, bool past) {
@@ -124,42 +130,50 @@ std::vector<at::Tensor> maps(const Loops<T>& loops, bool past) {
   return made;
 }
 
-template <class T>
-bool same_past(const Loops<T>& loops) {
-  const auto by_caches = maps(loops, false);
-  const auto past = maps(loops, true);
-  return std::equal(by_caches.begin(), by_caches.end(), past.begin(), past.end(),
-                    [](const auto& a, const auto& b) { return at::equal(a, b); });
-}
-
-template <class T>
-void print_loops(const char* name, const char* type) {
-  const auto* const loops = loops_named<T>(name);
-  if (loops == nullptr) return;
-  double adjoint = 0;
-  double difference = 0;
-  for (const auto& [form, side] : {std::pair{Form::kFourByFour, 7}, {Form::kTwoByTwo, 2}, {Form::kPatches, 3}}) {
-    const auto results = transforms(*loops, form, side);
-    const auto plain = transforms(*loops_named<T>("baseline"), form, side);
-    for (size_t i = 0; i < results.size(); ++i) {
-      adjoint = std::max(adjoint, results[i].adjoint);
-      difference = std::max(difference, distance(results[i].y, plain[i].y));
-    }
+/// Calls it with the loops of every instruction set that this machine runs, in both types. There are some for any
+/// machine.
+void each_set(auto&& check) {
+  REQUIRE(loops_named<float>("baseline") != nullptr);
+  REQUIRE(loops_named<double>("baseline") != nullptr);
+  for (const char* name : {"avx512", "avx2", "baseline"}) {
+    INFO(name);
+    if (const auto* const loops = loops_named<float>(name)) check(*loops);
+    if (const auto* const loops = loops_named<double>(name)) check(*loops);
   }
-  const auto results = passes(*loops);
-  const auto plain = passes(*loops_named<T>("baseline"));
-  for (size_t i = 0; i < results.size(); ++i) difference = std::max(difference, distance(results[i], plain[i]));
-  std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g,\"samePast\":%s},", name, type, adjoint,
-              difference, json(same_past(*loops)));
 }
 
-/// The error of a product, over operands as they are or transposed (`kinds`: bit 0 for a, bit 2 for b), added up or not
-/// (bit 1).
+TEST_CASE("each adjoint is the transpose of its transform") {
+  each_set([]<class T>(const Loops<T>& loops) {
+    for (const auto& result : all_transforms(loops)) CHECK(result.adjoint < kRounding<T>);
+  });
+}
+
+TEST_CASE("what each loop writes is what the plain set writes") {
+  each_set([]<class T>(const Loops<T>& loops) {
+    const auto& baseline = *loops_named<T>("baseline");
+    const auto transformed = all_transforms(loops);
+    const auto plain = all_transforms(baseline);
+    for (size_t i = 0; i < plain.size(); ++i) CHECK(distance(transformed[i].y, plain[i].y) < kRounding<T>);
+    const auto written = passes(loops);
+    const auto by_plain = passes(baseline);
+    for (size_t i = 0; i < by_plain.size(); ++i) CHECK(distance(written[i], by_plain[i]) < kRounding<T>);
+  });
+}
+
+TEST_CASE("maps that are written past the caches are the same") {
+  each_set([]<class T>(const Loops<T>& loops) {
+    const auto by_caches = maps(loops, false);
+    const auto past = maps(loops, true);
+    for (size_t i = 0; i < past.size(); ++i) CHECK(at::equal(past[i], by_caches[i]));
+  });
+}
+
+/// Multiplies operands as they are or transposed (`kinds`: bit 0 for a, bit 2 for b), added up or not (bit 1).
 template <class T>
-double error_of(Gemm<T> gemm, int kinds, int64_t columns) {
+void check_products(Gemm<T> gemm, int kinds, int64_t columns) {
   constexpr int64_t kRows = 13;
   constexpr int64_t kInner = 34;
-  double worst = 0;
+  at::manual_seed(1);
   for (int kind = 0; kind < kinds; ++kind) {
     const bool a_transposed = (kind & 1) != 0;
     const bool accumulate = (kind & 2) != 0;
@@ -174,69 +188,55 @@ double error_of(Gemm<T> gemm, int kinds, int64_t columns) {
     if (accumulate) want = want + c.narrow(1, 0, columns);
     gemm(kRows, columns, kInner, {a.template const_data_ptr<T>(), a.size(1), a_transposed},
          {b.template const_data_ptr<T>(), b.size(1), b_transposed}, accumulate, c.template data_ptr<T>(), c.size(1));
-    worst = std::max(worst, distance(c.narrow(1, 0, columns), want));
+    CAPTURE(kind);
+    CHECK(distance(c.narrow(1, 0, columns), want) < kRounding<T>);
   }
-  return worst;
 }
 
-/// Whether a product over nothing clears C, or leaves it where it is added up.
+/// A product over nothing clears C, or leaves it where it is added up.
 template <class T>
-bool is_empty_sum(Gemm<T> gemm) {
+void check_empty_product(Gemm<T> gemm) {
   constexpr int64_t kRows = 13;
   constexpr int64_t kColumns = 21;
-  bool right = true;
   for (const bool accumulate : {false, true}) {
     auto c = draw<T>({kRows, kColumns + 1});
     auto want = c.clone();
     if (!accumulate) want.narrow(1, 0, kColumns).zero_();
     gemm(kRows, kColumns, 0, {nullptr, kRows, true}, {nullptr, kColumns}, accumulate, c.template data_ptr<T>(),
          c.size(1));
-    right &= at::equal(c, want);
+    CHECK(at::equal(c, want));
   }
-  return right;
 }
 
 template <class T>
-void print_gemm(const char* name, GemmLibrary library, const char* type) {
+void check_library(GemmLibrary library) {
   const auto gemm = gemm_of<T>(library);
+  // LibTorch's own is always there.
+  CHECK((gemm != nullptr || library != GemmLibrary::kLibTorch));
   if (gemm == nullptr) return;
-  std::printf("{\"library\":\"%s\",\"type\":\"%s\",\"error\":%g,\"emptySum\":%s},", name, type,
-              error_of<T>(gemm, 8, 21), json(is_empty_sum<T>(gemm)));
+  check_products<T>(gemm, 8, 21);
+  check_empty_product<T>(gemm);
 }
 
-/// The loops' own product, which takes no transposed b: columns for several whole vectors, for one, and for a part.
-template <class T>
-void print_own(const char* set, const char* type) {
-  const auto* const loops = loops_named<T>(set);
-  if (loops == nullptr) return;
-  double worst = 0;
-  for (const int64_t columns : {3, 21, 150}) worst = std::max(worst, error_of<T>(loops->product, 4, columns));
-  std::printf("{\"library\":\"own, %s\",\"type\":\"%s\",\"error\":%g,\"emptySum\":%s},", set, type, worst,
-              json(is_empty_sum<T>(loops->product)));
-}
-
-}  // namespace
-}  // namespace l2t::backends::cpu
-
-int main() {
-  using namespace l2t::backends::cpu;
-  l2t::set_threads(1);
-  std::printf("{\"loops\":[");
-  for (const char* name : {"avx512", "avx2", "baseline"}) {
-    print_loops<float>(name, "float32");
-    print_loops<double>(name, "float64");
-  }
-  std::printf("null],\"gemm\":[");
+TEST_CASE("matrix products of every library that is loaded") {
   for (const auto& [name, library] : {std::pair{"oneDNN", GemmLibrary::kOneDnn},
                                       {"BLAS", GemmLibrary::kBlas},
                                       {"LibTorch", GemmLibrary::kLibTorch}}) {
-    print_gemm<float>(name, library, "float32");
-    print_gemm<double>(name, library, "float64");
+    INFO(name);
+    check_library<float>(library);
+    check_library<double>(library);
   }
-  for (const char* name : {"avx512", "avx2", "baseline"}) {
-    print_own<float>(name, "float32");
-    print_own<double>(name, "float64");
-  }
-  std::printf("null]}\n");
-  return 0;
 }
+
+TEST_CASE("the loops' own matrix products") {
+  each_set([]<class T>(const Loops<T>& loops) {
+    // Columns for a part of a vector, for one vector, and for several. It takes no transposed b.
+    for (const int64_t columns : {3, 21, 150}) check_products<T>(loops.product, 4, columns);
+    check_empty_product<T>(loops.product);
+  });
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+}  // namespace l2t::backends::cpu

@@ -1,4 +1,4 @@
-#include "test/native/kernels/passes.h"
+#include "test/native/backends/passes.h"
 
 #include <ATen/ATen.h>
 
