@@ -2,20 +2,15 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as api from '../../src/index.js';
-import { addon } from '../../src/native/addon.js';
-import { imagenetNormalisation } from '../../src/options/networks.js';
 import { encode, pattern } from '../data/generate.js';
 import { tinyData, tinyOptions, write } from '../tiny.js';
 import type { Part, Try } from './campaign.js';
-import { tinyNetwork } from './damage/bases.js';
+import { checkpointOf } from './damage/bases.js';
 import type { Draw } from './draw.js';
-import { wrongError } from './processes.js';
+import { must, wrongError } from './processes.js';
 import { detached } from './values.js';
 
-const original: api.Checkpoint = {
-  ...{ network: tinyNetwork, size: 32, classNames: ['left', 'middle', 'right'], normalisation: imagenetNormalisation },
-  weights: addon().initialise(tinyNetwork, 1),
-};
+const original = checkpointOf();
 const trained = {
   ...tinyOptions,
   pairs: undefined,
@@ -31,10 +26,6 @@ async function pass(attempt: Try): Promise<void> {
   const [turns, long] = [attempt.draw.pick([0, 0, 1, 2, 5, 10, 50]), attempt.draw.once(2)];
   attempt.doing(`${attempt.what}, after ${turns} ${long ? 'turns of the loop' : 'microtasks'}`);
   for (let turn = 0; turn < turns; turn++) await (long ? new Promise(setImmediate) : Promise.resolve());
-}
-
-function must(condition: boolean, what: string): void {
-  if (!condition) throw new Error(what);
 }
 
 /** What may be done to a network while it is written. */
@@ -129,9 +120,8 @@ const kinds = {
 };
 
 /** The API is called, and what it was given changes while the call goes on. */
-export const part: Part<string> = {
-  name: 'callers',
-  description: 'what the caller gave changes while the call goes on: weights, images, the working directory',
+export const callers: Part<string> = {
+  ...{ name: 'callers', module: import.meta.url },
   perHour: 3000,
   patience: 30,
   prepare: async () => tinyData(4),

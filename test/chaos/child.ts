@@ -1,36 +1,40 @@
-/** child.ts PART FOLDER SHARED WORK: makes a range of a part's tries, or plays a scene (and throws if one is wrong). */
-import { appendFileSync, ftruncateSync, readFileSync, writeFileSync } from 'node:fs';
+/** child.ts MODULE FOLDER SHARED WORK: makes a range of a part's tries, or plays a scene (and throws if it goes wrong). */
+import { appendFileSync, ftruncateSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Attempt, makeTries, type Part, type Range } from './campaign.js';
+import { kindOf, type Part, type Range, stackOf, Try } from './campaign.js';
 import { Draw } from './draw.js';
 
 /** What a process plays from its beginning to its end. */
 export type Scenes<Shared> = Readonly<Record<string, (draw: Draw, folder: string, shared: Shared) => Promise<unknown>>>;
 
-const [name, folder, ...json] = process.argv.slice(2) as [string, string, string, string];
+const [module, folder, ...json] = process.argv.slice(2) as [string, string, string, string];
 const [shared, work] = json.map((text) => JSON.parse(text)) as [unknown, Range | { scene: string; seed: number }];
-const { part, scenes }: { part: Part; scenes?: Scenes<unknown> } = await import(`./${name}.js`);
+const exported = await import(module);
 
-if ('scene' in work) {
-  await scenes?.[work.scene]?.(new Draw(work.seed), folder, shared);
-} else {
-  // For the parent, if this process dies.
-  const doing = (what: string, k: number) => writeFileSync(join(folder, 'doing'), JSON.stringify({ k, what }));
-  doing('', work.from);
-  const attempt = await part.open(shared, folder, work.tries);
-  const watched: Attempt = async (made) => {
+if ('scene' in work) await (exported.scenes as Scenes<unknown>)[work.scene]?.(new Draw(work.seed), folder, shared);
+else {
+  const { name, seed, from, step, tries } = work;
+  const part = Object.values<Part>(exported).find((each) => each.name === name) as Part;
+  const attempt = await part.open(shared, folder, tries);
+  for (let k = from; k < tries; k += step) {
+    // The random numbers depend only on the seed, the part and `k`, so one try can be repeated alone.
+    const hash = [...`${name} ${k}`].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, seed);
+    // For the parent, if this process dies.
+    const note = (what: string) => writeFileSync(join(folder, 'doing'), `${k} ${what}`);
+    const made = new Try(k, new Draw(hash), join(folder, `try-${k}`), note);
+    mkdirSync(made.folder);
     const before = process.cpuUsage();
-    await attempt(made);
+    await attempt(made).catch((error: unknown) => made.find(stackOf(error)));
     const { user, system } = process.cpuUsage(before);
-    const seconds = (user + system) / 1e6;
-    if (seconds > (part.patience ?? 0)) made.find(`it computed for ${seconds} s`);
-    // Warnings are printed a turn later, to a file (runPart).
+    if (user + system > 1e6 * (part.patience ?? 120)) made.find(`it computed for ${(user + system) / 1e6} s`);
+    // Warnings are printed a turn later, into a file.
     await new Promise(setImmediate);
     const printed = readFileSync('/proc/self/fd/1', 'utf8');
-    ftruncateSync(1);
     if (printed !== '') made.find(`it printed ${printed}`);
-  };
-  const record = (made: object) => appendFileSync(join(folder, 'made'), `${JSON.stringify(made)}\n`);
-  await makeTries(part, work, watched, folder, record, doing);
+    ftruncateSync(1);
+    if (Object.keys(made.kinds).length === 0) made.tried(kindOf(made.what));
+    appendFileSync(join(folder, 'made'), `${JSON.stringify(made)}\n`);
+    rmSync(made.folder, { recursive: true, force: true });
+  }
   process.exit(0);
 }

@@ -6,8 +6,8 @@ import { L2TError, type Run, resume, transfer } from '../../src/index.js';
 import { tinyData, tinySource } from '../tiny.js';
 import type { Part } from './campaign.js';
 import type { Scenes } from './child.js';
-import { cli, how, inOwnProcess } from './processes.js';
-import { differences, hashes } from './workloads.js';
+import { cli, how, inOwnProcess, must } from './processes.js';
+import { differences, type Files, hashes } from './workloads.js';
 
 const fixed = {
   target: 'vgg9_bn',
@@ -27,10 +27,6 @@ const exitCode = 7;
 const codeOf = (error: unknown): string => (error instanceof L2TError ? error.code : String(error));
 /** The code with which a run failed; undefined if it succeeded. */
 const settled = (run: Run): Promise<string | undefined> => run.result.then(() => undefined, codeOf);
-
-function must(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(what);
-}
 
 async function iterate(run: Run, each: (type: string) => unknown = () => {}): Promise<void> {
   for await (const { type } of run) if ((await each(type)) === 'stop') break;
@@ -62,7 +58,6 @@ const { workerData } = require('node:worker_threads');
 import(workerData.index).then(({ transfer }) => transfer(workerData.options).result);`;
 
 export const scenes: Scenes<Options> = {
-  undisturbed: (_draw, folder, options) => transfer({ ...options, out: folder }).result,
   'eight at once': async (draw, folder, options) => {
     const jobs = Array.from({ length: 8 }, async (_, k) => {
       const [controller, aborts, moment, consume] = [
@@ -111,37 +106,35 @@ export const scenes: Scenes<Options> = {
     process.exit(exitCode);
   },
 };
-const names = Object.keys(scenes).slice(1);
+const names = Object.keys(scenes);
 
 const begun = (run: string): boolean => existsSync(join(run, 'options.yaml'));
 
-/** Many runs in one process, consumers of every kind, aborts and ends at random moments. */
-export const part: Part = {
-  name: 'concurrency',
-  description: 'a crowded process that ends at a random moment; what it left behind is resumed',
-  perHour: 120,
-  async open(_shared, folder) {
+/** Many runs in one process, consumers of every kind, aborts and ends at random moments; then resumes. */
+export const concurrency: Part<{ readonly options: Options; readonly files: Files }> = {
+  ...{ name: 'concurrency', module: import.meta.url, perHour: 120 },
+  async prepare(folder) {
     const options = { ...fixed, data: tinyData(), source: await tinySource() };
-    const undisturbed = join(folder, 'undisturbed');
-    const prepared = await inOwnProcess('concurrency', undisturbed, options, { scene: 'undisturbed', seed: 0 });
-    if (prepared.code !== 0) throw new Error(how(prepared));
-    const outcome = hashes(undisturbed);
-    return async (attempt) => {
+    await transfer({ ...options, out: join(folder, 'undisturbed') }).result;
+    return { options, files: hashes(join(folder, 'undisturbed')) };
+  },
+  open:
+    ({ options, files }) =>
+    async (attempt) => {
       const scene = names[attempt.k % names.length] as string;
       attempt.doing(scene);
       const seed = attempt.draw.below(2 ** 31);
-      const ended = await inOwnProcess('concurrency', attempt.folder, options, { scene, seed });
+      const ended = await inOwnProcess(import.meta.url, attempt.folder, options, { scene, seed });
       // Any output on stderr is wrong: a warning of Node, an unhandled rejection.
-      const code = scene === 'process.exit' ? exitCode : 0;
-      if (ended.code !== code || ended.stderr !== '') return attempt.find(how(ended));
+      if (ended.code !== (scene === 'process.exit' ? exitCode : 0) || ended.stderr !== '')
+        return attempt.find(how(ended));
       const runs = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => join(attempt.folder, `run-${k}`)).filter(begun);
       // One is enough, where there are many: each costs a process.
-      for (const run of scene === 'workers terminated' ? runs : runs.slice(0, 1)) {
-        attempt.doing(`${scene}: ${run} resumed`);
-        const resumed = await cli(['transfer', '--resume', run]);
+      for (const out of scene === 'workers terminated' ? runs : runs.slice(0, 1)) {
+        attempt.doing(`${scene}: ${out} resumed`);
+        const resumed = await cli(['transfer', '--resume', out]);
         if (resumed.code !== 0) attempt.find(how(resumed));
-        for (const problem of differences(outcome, hashes(run))) attempt.find(problem);
+        for (const problem of differences(files, hashes(out))) attempt.find(problem);
       }
-    };
-  },
+    },
 };

@@ -157,9 +157,8 @@ function wrong(error: unknown, isMisuse: boolean): string | undefined {
  * With L2T_NATIVE_BUILD=build-asan and its libraries preloaded (scripts/test-asan.mjs), it finds reads beyond buffers,
  * too.
  */
-export const part: Part = {
-  name: 'entries',
-  description: "one of the addon's functions is called with wrong arguments, or in a wrong order",
+export const entries: Part = {
+  ...{ name: 'entries', module: import.meta.url },
   perHour: 50_000,
   patience: 10,
   open() {

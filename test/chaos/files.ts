@@ -7,7 +7,6 @@ import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors } from '../../src/networks/weights/safetensors.js';
 import { shortSide } from '../../src/options/networks.js';
 import type { Part } from './campaign.js';
-import { writeBases } from './damage/bases.js';
 import { byteMutators } from './damage/bytes.js';
 import { Draw } from './draw.js';
 import { type Format, formats, mutatorsOf } from './formats.js';
@@ -24,8 +23,8 @@ const entries: Readonly<Record<string, { readonly weight: number; readonly make:
   pipe: { weight: 1, make: (path) => spawnSync('mkfifo', [path]) },
 };
 
-/** Resets the peak of the resident set. */
-const resetPeak = (): void => writeFileSync('/proc/self/clear_refs', '5');
+/** Written to /proc/self/clear_refs, it resets the peak of the resident set. */
+const resetPeak = '5';
 const peak = (): number => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
 
 /**
@@ -50,14 +49,11 @@ async function allowed(damaged: Buffer): Promise<number> {
   return floor + 2 * (perByte * damaged.length + perPixel * (decoded + Math.min(maxPixels, fitted)));
 }
 
-/** The files of a format that may be damaged, by path below its folder. */
-function filesOf(bases: string, { folder, damaged }: Format): Map<string, Buffer> {
-  const whole = join(bases, folder);
-  const entries = readdirSync(whole, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const names = entries
-    .map((entry) => relative(whole, join(entry.parentPath, entry.name)))
-    .filter((name) => damaged.test(name));
-  return new Map(names.sort().map((name) => [name, readFileSync(join(whole, name))]));
+/** The files of a format that may be damaged, by path. */
+function filesOf(base: string, { damaged = /./ }: Format): Map<string, Buffer> {
+  const entries = readdirSync(base, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const names = entries.map((entry) => relative(base, join(entry.parentPath, entry.name))).sort();
+  return new Map(names.filter((name) => damaged.test(name)).map((name) => [name, readFileSync(join(base, name))]));
 }
 
 /** Does the file have a checksum of its content, so that no single bit flip may pass? */
@@ -65,100 +61,93 @@ const hasChecksum = (name: string, bytes: Buffer): boolean =>
   name.endsWith('.safetensors') && hasHash(parseSafetensors(bytes, name).metadata);
 
 /** Changes a file's bytes once or a few times. */
-function damage(format: string, name: string, files: ReadonlyMap<string, Buffer>, draw: Draw) {
+function damage(format: string, name: string, files: ReadonlyMap<string, Buffer>, draw: Draw): [Buffer, string] {
   let bytes = files.get(name) as Buffer;
-  const mutators = mutatorsOf(format, name, bytes);
-  const [, other] = draw.pick([...files].filter(([path, content]) => mutatorsOf(format, path, content) === mutators));
+  const own = mutatorsOf(format, name, bytes);
+  const [, other] = draw.pick([...files].filter(([path, content]) => mutatorsOf(format, path, content) === own));
   const checked = hasChecksum(name, bytes) && draw.once(3);
+  const mutators = checked ? { 'bit flip': byteMutators['bit flip'] } : own;
   const done: string[] = [];
   for (let rounds = checked ? 1 : draw.pick([1, 1, 1, 2, 3]); rounds > 0; rounds--) {
-    const [kind, mutate] = checked
-      ? (['bit flip', byteMutators['bit flip']] as const)
-      : draw.pick(Object.entries(mutators));
+    const [kind, mutate] = draw.pick(Object.entries(mutators));
     try {
       bytes = mutate(bytes, draw, other);
       done.push(kind);
     } catch {
-      // A second change may fail on what the first has left.
+      // It found no place, perhaps because of what the change before has left.
     }
   }
-  return { bytes, done: done.join(', ') || 'nothing' };
+  return [bytes, done.join(', ') || 'nothing'];
 }
 
 /**
  * Reads valid files first: this loads libraries and fills pools, whose memory must not count for a damaged file. If a
  * valid file is refused here, all tries of its format would be worthless.
  */
-async function warmUp(bases: string, copyOf: (format: Format) => string): Promise<void> {
+async function warmUp(bases: string, folder: string): Promise<void> {
   for (const [name, format] of Object.entries(formats)) {
-    const names = [...filesOf(bases, format).keys()];
-    const whole = copyOf(format);
+    const copy = join(folder, name);
+    cpSync(join(bases, name), copy, { recursive: true });
+    const names = [...filesOf(copy, format).keys()];
     for (let k = 0; k < 12; k++) {
-      const file = join(whole, names[k % names.length] as string);
-      await format.read(file, new Draw(k), whole, bases).catch((cause) => {
+      const file = join(copy, names[k % names.length] as string);
+      await format.read(file, new Draw(k), copy, bases).catch((cause) => {
         // The try asked for another network than the file's, or stopped the run as soon as it resumed.
         if (['WEIGHTS_MISMATCH', 'INVALID_OPTION', 'ABORTED'].includes(cause.code)) return;
-        throw new Error(`the valid ${name}, ${file}, is refused`, { cause });
+        throw new Error(`the valid ${name}, ${file}, is refused: ${cause.stack}`);
       });
     }
+    rmSync(copy, { recursive: true });
   }
 }
 
-export const part: Part<string> = {
-  name: 'files',
-  description: 'a damaged file is read',
-  perHour: 100_000,
-  patience: 10,
+/** A damaged file is read. */
+export const files: Part<string> = {
+  ...{ name: 'files', module: import.meta.url, perHour: 100_000, patience: 10 },
   // In memory, if possible: each try writes a file, and reading a run syncs its files.
   ...(existsSync('/dev/shm') && { below: '/dev/shm' }),
   missing: () => (existsSync('/proc/self/clear_refs') ? undefined : 'there is no /proc to measure memory with'),
   async prepare(folder) {
-    await writeBases(join(folder, 'bases'));
-    return join(folder, 'bases');
+    const bases = join(folder, 'bases');
+    mkdirSync(bases);
+    for (const [name, { make }] of Object.entries(formats)) await make(join(bases, name));
+    return bases;
   },
   async open(bases, own) {
-    const copyOf = ({ folder }: Format): string => {
-      rmSync(join(own, 'files'), { recursive: true, force: true });
-      cpSync(join(bases, folder), join(own, 'files', folder), { recursive: true });
-      return join(own, 'files', folder);
-    };
-    await warmUp(bases, copyOf);
+    await warmUp(bases, own);
     return async (attempt) => {
-      const { draw } = attempt;
+      const { draw, folder } = attempt;
       const name = draw.weighted(formats);
-      const format = formats[name] as Format;
+      const { [name]: format = {} as Format } = formats;
       attempt.doing(`${name}: to be damaged`);
-      const whole = copyOf(format);
-      const files = filesOf(bases, format);
+      cpSync(join(bases, name), folder, { recursive: true });
+      const files = filesOf(folder, format);
       const path = draw.pick([...files.keys()]);
-      const file = join(whole, path);
+      const [file, original] = [join(folder, path), files.get(path) as Buffer];
       const entry = draw.once(50) ? draw.weighted(entries) : undefined;
-      const { bytes, done } = entry ? { bytes: Buffer.alloc(0), done: entry } : damage(name, path, files, draw);
+      const [bytes, done] = entry ? [Buffer.alloc(0), entry] : damage(name, path, files, draw);
       rmSync(file);
       if (entry) entries[entry]?.make(file);
       else writeFileSync(file, bytes);
       attempt.doing(`${name}: ${path}: ${done}`);
-      resetPeak();
+      writeFileSync('/proc/self/clear_refs', resetPeak);
       const [before, start] = [peak(), performance.now()];
       let outcome = 'read';
-      await format.read(file, draw, whole, bases).catch((error) => {
+      await format.read(file, draw, folder, bases).catch((error) => {
         outcome = error.code ?? 'no code';
         const wrong = wrongError(error);
         if (wrong !== undefined) attempt.find(wrong);
       });
       attempt.figure('longest, ms', performance.now() - start);
-      // What is printed and freed a turn later counts, too.
-      await new Promise(setImmediate);
       const grown = peak() - before;
       attempt.figure('most memory, MiB', grown / 2 ** 20);
       if (grown > floor && grown > (await allowed(bytes)))
         attempt.find(`it took ${Math.round(grown / 2 ** 20)} MiB for ${bytes.length} bytes (${outcome})`);
       // An aborted try has read the file before. `inspect` of a run folder does not read all of it.
       const isRead = (outcome === 'read' && name !== 'run folder') || outcome === 'ABORTED';
-      if (isRead && done === 'bit flip' && hasChecksum(path, files.get(path) as Buffer))
-        attempt.find(
-          `a bit was turned over, and it was read without an error: ${bytes.compare(files.get(path) as Buffer)}`,
-        );
+      const at = bytes.findIndex((byte, k) => byte !== original[k]);
+      if (isRead && done === 'bit flip' && hasChecksum(path, original))
+        attempt.find(`it is read, but byte ${at} differs`);
     };
   },
 };

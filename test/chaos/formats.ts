@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { checkData } from '../../src/data/check.js';
 import { decodeImage } from '../../src/data/decode.js';
 import { fitImage } from '../../src/data/fit.js';
 import { prepareTrainingData } from '../../src/data/image-sets.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { openDataset } from '../../src/data/load.js';
 import { readWhole } from '../../src/data/reading.js';
 import { readSplit } from '../../src/data/split-file.js';
-import { Network } from '../../src/inference/network.js';
+import { checkData, Network, resume } from '../../src/index.js';
 import { addon } from '../../src/native/addon.js';
 import { isOwn } from '../../src/networks/checkpoint.js';
 import { readMetadata } from '../../src/networks/weights/safetensors.js';
@@ -15,41 +15,35 @@ import type { Layout } from '../../src/options/datasets.js';
 import { yamlOptions } from '../../src/options/options-file.js';
 import { compareSchema, curveSchema, transferSchema } from '../../src/options/schemas.js';
 import { inspectFile, inspectRun } from '../../src/report/inspect.js';
-import { resume } from '../../src/run/resume.js';
 import { RunStore } from '../../src/store/run-store.js';
-import { cachedImage, tinyNetwork } from './damage/bases.js';
-import { byteMutators, type Mutators } from './damage/bytes.js';
-import { avifMutators, gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
-import { gzMutators, idxMutators, matMutators } from './damage/packed.js';
-import { expectedLabels, parquetMutators } from './damage/parquet.js';
-import { legacyMutators, zipMutators } from './damage/pth.js';
-import { safetensorsMutators, sealedMutators } from './damage/safetensors.js';
-import { jsonLinesMutators, jsonMutators, textMutators, yamlMutators } from './damage/text.js';
-import type { Draw } from './draw.js';
+import { writeCifar, writeIdx } from '../data/generate.js';
+import * as layouts from '../fixtures/layouts.js';
+import { legacyPth, zipPth } from '../networks/weights/pth-writer.js';
+import { write } from '../tiny.js';
+import * as bases from './damage/bases.js';
+import { byteMutators, type Kinds, type Mutators } from './damage/bytes.js';
+import { expectedLabels, labelFile } from './damage/parquet.js';
+import { sealedMutators } from './damage/safetensors.js';
+import { Draw } from './draw.js';
+import { must } from './processes.js';
 
 /** Reads the files as the package does, as far as it can. `file` is the damaged one. */
 type Read = (file: string, draw: Draw, folder: string, bases: string) => Promise<unknown>;
 
-/** One kind of file, or folder, that is read: its share of the tries, and how it is read. */
+/** One kind of file, or folder, that is read. */
 export interface Format {
+  /** Its share of the tries. */
   readonly weight: number;
+  /** Writes small valid files into a folder. */
+  readonly make: (folder: string) => unknown;
   readonly read: Read;
-  /** Its folder, below the folder of valid files. */
-  readonly folder: string;
   /** Only these of its files are damaged. */
-  readonly damaged: RegExp;
+  readonly damaged?: RegExp;
 }
-
-const format = (weight: number, folder: string, read: Read, damaged = /./): Format => ({
-  weight,
-  folder,
-  read,
-  damaged,
-});
 
 /** What was read of a checkpoint must be what its metadata says, and something that the options could say. */
 async function readWeights(file: string, draw: Draw): Promise<void> {
-  const given = draw.once(2) ? {} : { network: tinyNetwork.name, width: tinyNetwork.width };
+  const given = draw.once(2) ? {} : { network: bases.tinyNetwork.name, width: bases.tinyNetwork.width };
   if (draw.once(8)) {
     const loaded = await Network.load(file, { ...given, threads: 1, onWarning: () => {} });
     await loaded.predict([{ pixels: new Uint8Array(32 * 32 * 3).fill(100), height: 32, width: 32 }]);
@@ -58,26 +52,23 @@ async function readWeights(file: string, draw: Draw): Promise<void> {
   const { network: found, format } = await inspectFile(file, given);
   if (found === undefined || format !== 'safetensors') return;
   const { size, classes } = found;
-  if (size < 8 || size > 1024) throw new Error(`images of ${size} pixels were taken`);
+  must(size >= 8 && size <= 1024, `images of ${size} pixels were taken`);
   const metadata = await readMetadata(file);
   const said = Number(metadata.get('classes') ?? classes);
-  if (isOwn(metadata) && said !== classes) throw new Error(`${classes} classes were taken where it says ${said}`);
+  must(!isOwn(metadata) || said === classes, `${classes} classes were taken where it says ${said}`);
 }
-const weights = (weight: number, kind: string): Format => format(weight, `weights/${kind}`, readWeights);
+const weights = (weight: number, make: Format['make']): Format => ({ weight, make, read: readWeights });
 
 /** Reads data as `data check` does, all images, or as `transfer` does, those that a run would train on. */
-const data = (weight: number, layout: Layout, damaged?: RegExp, folder: string = layout): Format =>
-  format(
-    weight,
-    folder,
-    async (_file, draw, path) => {
-      const source = { data: path, ...(draw.once(2) && { layout }) };
-      if (!draw.once(4)) return checkData(source);
-      const sizes = { size: draw.pick([8, 32, 64]), sourceSizes: [] };
-      return prepareTrainingData({ ...source, ...sizes, seed: 1, skipDamaged: draw.once(2), validation: 0 });
-    },
-    damaged,
-  );
+const data = (layout: Layout, weight: number, make: Format['make'], damaged = /./): Format => ({
+  ...{ weight, make, damaged },
+  async read(_file, draw, path) {
+    const source = { data: path, ...(draw.once(2) && { layout }) };
+    if (!draw.once(4)) return checkData(source);
+    const sizes = { size: draw.pick([8, 32, 64]), sourceSizes: [] };
+    return prepareTrainingData({ ...source, ...sizes, seed: 1, skipDamaged: draw.once(2), validation: 0 });
+  },
+});
 
 /** The labels in a data set that is one file, by image. */
 async function labelsOf(file: string): Promise<string[]> {
@@ -89,30 +80,34 @@ async function labelsOf(file: string): Promise<string[]> {
 async function readNumbers(file: string): Promise<void> {
   const labels = String(await labelsOf(file));
   const expected = expectedLabels(readFileSync(file)) ?? labels;
-  if (expected !== labels) throw new Error(`its labels are read as ${labels}, where they are ${expected}`);
+  must(expected === labels, `its labels are read as ${labels}, where they are ${expected}`);
 }
 
 /** Reads a list in JSON-lines: a class must have the name that stands in the file. */
 async function readLines(file: string): Promise<void> {
   const text = readFileSync(file, 'utf8');
-  for (const name of await labelsOf(file))
-    if (!text.includes(name) && !text.includes(JSON.stringify(name).slice(1, -1)))
-      throw new Error(`its class ${JSON.stringify(name)} is not in it`);
+  for (const name of await labelsOf(file)) {
+    const written = JSON.stringify(name);
+    must(text.includes(name) || text.includes(written.slice(1, -1)), `its class ${written} is not in it`);
+  }
 }
 
 let network: Promise<Network> | undefined;
-const image = (weight: number, kind: string): Format =>
-  format(weight, `images/${kind}`, async (file, draw, folder, bases) => {
-    network ??= Network.load(join(bases, 'weights/checkpoint/resnet20.safetensors'), { threads: 1 });
+const image = (weight: number, kind: Parameters<typeof bases.images>[1]): Format => ({
+  weight,
+  make: (folder) => bases.images(folder, kind),
+  async read(file, draw, folder, all) {
+    network ??= Network.load(join(all, 'checkpoint/resnet20.safetensors'), { threads: 1 });
     const way = draw.below(4);
     if (way === 0) return checkData({ data: folder, layout: 'folder' });
     if (way === 1) return (await network).predict([draw.once(2) ? file : await readWhole(file, 2 ** 24)]);
     const reduction = draw.pick([1, 3, 5] as const);
     const decoded = await decodeImage(file, way === 2 ? () => reduction : undefined);
     const { pixels, height, width } = decoded;
-    if (pixels.length !== height * width * 3) throw new Error('its pixels are not of its sides');
+    must(pixels.length === height * width * 3, 'its pixels are not of its sides');
     return fitImage(decoded, draw.pick([32, 64, 224]), addon().resize, file);
-  });
+  },
+});
 
 /** Reads the state and the files beside it, as a resume does. */
 async function loadRun(_file: string, _draw: Draw, folder: string): Promise<void> {
@@ -143,77 +138,70 @@ const schemas = { 'transfer.yaml': transferSchema, 'compare.yaml': compareSchema
 const readYaml = async (file: string) => yamlOptions(schemas[basename(file) as keyof typeof schemas], file);
 
 const lists = /\.txt$/;
+const [begun, finished] = [false, true].map((isFinished) => (folder: string) => bases.run(folder, isFinished)) as [
+  Format['make'],
+  Format['make'],
+];
 
 export const formats: Readonly<Record<string, Format>> = {
-  'zip .pth': weights(150, 'zip'),
-  'legacy .pth': weights(100, 'legacy'),
-  safetensors: weights(90, 'safetensors'),
-  checkpoint: weights(90, 'checkpoint'),
-  state: format(110, 'runs/begun', loadRun, /state/),
-  'state resumed': format(15, 'runs/begun', resumeRun, /state|best|rate|jsonl/),
-  'new run resumed': format(10, 'runs/new', resumeRun),
-  'run folder': format(80, 'runs/finished', readRun),
-  YAML: format(80, 'yaml', readYaml),
-  'JSON split': format(25, 'splits', readParts, /json$/),
-  "authors' split": format(45, 'splits', (file) => readParts(file.replace(/-\w+$/, '')), /split-/),
-  idx: data(30, 'idx'),
-  'idx.gz': data(30, 'idx', /gz$/, 'idx-gz'),
-  cifar10: data(10, 'cifar10'),
-  cifar100: data(10, 'cifar100'),
-  svhn: data(40, 'svhn'),
-  stl10: data(10, 'stl10'),
-  'stanford-dogs': data(40, 'stanford-dogs', /mat$/),
-  cub200: data(20, 'cub200', lists),
-  mit67: data(15, 'mit67', lists),
-  stanford40: data(15, 'stanford40', lists),
-  tinyimagenet: data(15, 'tinyimagenet', lists),
-  imagenet: data(10, 'imagenet'),
-  folder: data(10, 'folder'),
-  Parquet: data(60, 'parquet', /parquet$|json$/),
-  'Parquet labels': format(30, 'parquet-labels', readNumbers),
-  list: data(20, 'list', /csv$/),
-  'JSON-lines list': format(30, 'list-lines', readLines, /jsonl$/),
+  'zip .pth': weights(150, (folder) => bases.pthFiles(folder, zipPth)),
+  'legacy .pth': weights(100, (folder) => bases.pthFiles(folder, legacyPth)),
+  safetensors: weights(90, bases.tensorFiles),
+  checkpoint: weights(90, bases.checkpoints),
+  state: { weight: 110, make: begun, read: loadRun, damaged: /state/ },
+  'state resumed': { weight: 15, make: begun, read: resumeRun, damaged: /run\/(state|best|rate|.*jsonl)/ },
+  'new run resumed': { weight: 10, make: bases.newRun, read: resumeRun, damaged: /run\// },
+  'run folder': { weight: 80, make: finished, read: readRun, damaged: /run\// },
+  YAML: { weight: 80, make: bases.optionFiles, read: readYaml },
+  'JSON split': { weight: 25, make: bases.splits, read: readParts, damaged: /json$/ },
+  "authors' split": {
+    weight: 45,
+    make: bases.splits,
+    read: (file) => readParts(file.replace(/-\w+$/, '')),
+    damaged: /split-/,
+  },
+  idx: data('idx', 30, (folder) => writeIdx(folder)),
+  'idx.gz': data('idx', 30, (folder) => writeIdx(folder, { compressed: true })),
+  cifar10: data('cifar10', 10, (folder) => writeCifar(folder, cifar10)),
+  cifar100: data('cifar100', 10, (folder) => writeCifar(folder, cifar100)),
+  svhn: data('svhn', 40, (folder) => layouts.writeSvhn(folder, { compressed: false })),
+  stl10: data('stl10', 10, layouts.writeStl10),
+  'stanford-dogs': data('stanford-dogs', 40, layouts.writeStanfordDogs, /mat$/),
+  cub200: data('cub200', 20, layouts.writeCub200, lists),
+  mit67: data('mit67', 15, layouts.writeMit67, lists),
+  stanford40: data('stanford40', 15, layouts.writeStanford40, lists),
+  tinyimagenet: data('tinyimagenet', 15, layouts.writeTinyImagenet, lists),
+  imagenet: data('imagenet', 10, layouts.writeImagenet),
+  folder: data('folder', 10, bases.classes),
+  Parquet: data('parquet', 60, bases.tables),
+  'Parquet labels': {
+    weight: 30,
+    make: (folder) => write(folder, 'labels.parquet', labelFile(new Draw(0))),
+    read: readNumbers,
+  },
+  list: data('list', 20, (folder) => bases.lists(folder, 'left'), /csv$/),
+  'JSON-lines list': { weight: 30, make: (folder) => bases.lists(folder, 7), read: readLines, damaged: /jsonl$/ },
   PNG: image(60, 'png'),
   JPEG: image(60, 'jpeg'),
   WebP: image(60, 'webp'),
   GIF: image(40, 'gif'),
   AVIF: image(40, 'avif'),
-  'image cache': format(
-    15,
-    'cache',
-    async (file, _, folder) => fitImage(await cachedImage(folder), 32, addon().resize, file),
-    /entries/,
-  ),
+  'image cache': {
+    ...{ weight: 15, make: bases.cache, damaged: /entries/ },
+    read: async (file, _, folder) => fitImage(await bases.cachedImage(folder), 32, addon().resize, file),
+  },
 };
 
-/** Mutators by the format and a file's path below its folder. */
-const kinds: readonly (readonly [path: RegExp, mutators: Mutators])[] = [
-  [/^state resumed.*safetensors$/, sealedMutators],
-  [/^safetensors/, safetensorsMutators],
-  [/safetensors$/, { ...safetensorsMutators, ...sealedMutators }],
-  [/\bzip\b/, zipMutators],
-  [/\blegacy\b/, legacyMutators],
-  [/^Parquet labels/, parquetMutators],
-  [/\.yaml$/, yamlMutators],
-  [/\.jsonl$/, jsonLinesMutators],
-  [/\.json$/, jsonMutators],
-  [/\.(txt|csv)$/, textMutators],
-  [/\.mat$/, matMutators],
-  [/\.gz$/, gzMutators],
-  [/ubyte$/, idxMutators],
-  [/\.jpe?g$/i, jpegMutators],
-  [/\.png$/, pngMutators],
-  [/\.webp$/, webpMutators],
-  [/\.gif$/, gifMutators],
-  [/\.avif$/, avifMutators],
-];
-
-const all = [...kinds, [/./, {}] as const].map(([path, mutators]): (typeof kinds)[number] => {
-  // A state with a wrong hash is refused before it is resumed.
-  return [path, mutators === sealedMutators ? mutators : { ...byteMutators, ...mutators }];
+const modules = ['safetensors', 'pth', 'parquet', 'text', 'packed', 'images'].map(
+  (name) => import(`./damage/${name}.js`),
+);
+const kinds = Object.assign({}, ...(await Promise.all(modules)).map((module) => module.kinds), { '': {} }) as Kinds;
+/** All but a state that is resumed may be damaged byte by byte: with a wrong hash it would be refused before. */
+const all = Object.entries(kinds).map(([pattern, own]): [RegExp, Mutators] => {
+  return [new RegExp(pattern), own === sealedMutators ? own : { ...byteMutators, ...own }];
 });
 
-/** The mutators for a file of a format. `name` is its path below the format's folder. */
+/** The mutators for a file of a format, by its path. */
 export function mutatorsOf(format: string, name: string, bytes: Buffer): Mutators {
   // Stanford's and CUB's pictures are called .jpg here, but are PNG.
   const path = `${format}/${bytes.toString('latin1', 1, 4) === 'PNG' ? 'x.png' : name}`;

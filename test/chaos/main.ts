@@ -1,20 +1,17 @@
-/**
- * `npm run test:chaos [-- --minutes N --seed S]`: tries to break the program in every way we know, and prints its
- * finds.
- */
+/** `npm run test:chaos [-- --minutes N --seed S]`: tries to break the program in every way we know, and prints what it finds. */
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../../src/cli/table.js';
-import { part as callers } from './callers.js';
+import { callers } from './callers.js';
 import { type Part, runPart } from './campaign.js';
-import { part as concurrency } from './concurrency.js';
-import { part as entries } from './entries.js';
-import { part as files } from './files.js';
+import { concurrency } from './concurrency.js';
+import { entries } from './entries.js';
+import { files } from './files.js';
 import { disk, kills, killsAtSaves } from './interrupted.js';
-import { part as limits } from './limits.js';
-import { part as races } from './races.js';
-import { part as soak } from './soak.js';
+import { limits } from './limits.js';
+import { races } from './races.js';
+import { soak } from './soak.js';
 
 const parts: readonly Part[] = [kills, killsAtSaves, files, disk, soak, concurrency, limits, entries, callers, races];
 const names = parts.map(({ name }) => name);
@@ -44,23 +41,21 @@ const reports: Awaited<ReturnType<typeof runPart>>[] = [];
 for (const part of parts.filter(({ name }) => flags.part.includes(name))) {
   process.stderr.write(`${part.name} …\n`);
   const tries = flags.tries ?? Math.max(1, Math.round((part.perHour * minutes) / 60));
-  const report = await runPart(part, seed, tries, flags.try);
-  const { tried, finds, seconds } = report;
-  process.stderr.write(`${part.name}: ${tried} tried, ${finds.length} found, ${seconds.toFixed(1)} s\n`);
-  reports.push(report);
+  reports.push(await runPart(part, seed, tries, flags.try));
 }
 
-const found = reports.flatMap(({ finds }) => finds).length;
-const tried = reports.reduce((sum, report) => sum + report.tried, 0);
-const leftOut = reports.filter((report) => report.leftOut !== undefined).length;
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+const [tried, found] = [sum(reports.map((part) => part.tried)), sum(reports.map(({ finds }) => finds.length))];
+const leftOut = reports.filter((part) => part.leftOut !== undefined).length;
 const all = { seed, minutes, tried, found, leftOut, parts: reports };
 if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify(all, null, 2)}\n`);
-const listed = (values: Readonly<Record<string, number>>): string[] =>
-  Object.entries(values).map(([name, value]) => `${name} ${Number.isInteger(value) ? value : value.toFixed(1)}`);
-const rows = reports.map(({ part, tried, finds, seconds, kinds, figures, leftOut }) => [
-  ...[part, String(tried), String(finds.length), seconds.toFixed(1)],
-  leftOut === undefined ? [...listed(kinds), ...listed(figures)].join(', ') : `left out: ${leftOut}`,
-]);
+const rows = reports.map(({ part, tried, finds, seconds, kinds, figures, leftOut }) => {
+  const numbers = Object.entries({ ...kinds, ...figures }).map(
+    ([name, value]) => `${name} ${Number(value.toFixed(1))}`,
+  );
+  const what = leftOut === undefined ? numbers.join(', ') : `left out: ${leftOut}`;
+  return [part, String(tried), String(finds.length), seconds.toFixed(1), what];
+});
 process.stdout.write(`${table(['part', 'tried', 'found', 'seconds', 'what'], rows)}\n`);
 process.stdout.write(`chaos: seed ${seed}, ${tried} tried, ${found} found, ${leftOut} parts left out\n`);
 process.exitCode = found > 0 ? 1 : 0;

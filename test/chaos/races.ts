@@ -86,7 +86,7 @@ export const scenes: Scenes<unknown> = {
   terminate: async (draw) => {
     const script = new URL('child.ts', import.meta.url);
     const ends = Array.from({ length: draw.between(1, 3) }, async () => {
-      const argv = ['races', '', 'null', JSON.stringify({ scene: 'worker', seed: draw.below(2 ** 31) })];
+      const argv = [import.meta.url, '', 'null', JSON.stringify({ scene: 'worker', seed: draw.below(2 ** 31) })];
       const worker = new Worker(script, { argv, execArgv: ['--import', 'tsx'] });
       await new Promise((resolve) => worker.once('message', resolve).once('error', resolve));
       await pause(draw.below(30));
@@ -115,11 +115,10 @@ export const scenes: Scenes<unknown> = {
 const names = Object.keys(scenes).filter((name) => name !== 'worker');
 
 const folder = 'build-tsan';
-
 /** ThreadSanitizer's library. It must be loaded first, since Node itself is not built with it. */
 const library = () => spawnSync('g++', ['-print-file-name=libtsan.so'], { encoding: 'utf8' }).stdout?.trim() ?? '';
 
-const environment = (more = ''): Record<string, string> => ({
+const environment = (more = '') => ({
   L2T_NATIVE_BUILD: join(packageRoot, folder),
   LD_PRELOAD: library(),
   // Node, V8 and LibTorch are not compiled with ThreadSanitizer, so it sees their locks but not their atomics. It
@@ -128,34 +127,33 @@ const environment = (more = ''): Record<string, string> => ({
   TSAN_OPTIONS: `ignore_noninstrumented_modules=1 ${more}`,
 });
 
-/** The command under which a process must start: with the random memory layout of newer kernels, ThreadSanitizer does not. */
-const prefix = (): readonly string[] | undefined =>
-  [['setarch', '-R'], []].find((through) => {
-    const [program, ...args] = [...through, process.execPath, '-e', '0'];
+/** With the random memory layout of newer kernels, ThreadSanitizer starts only under `setarch -R`. */
+const prefix = () =>
+  [['setarch', '-R'], []].find((by) => {
+    const [program, ...args] = [...by, process.execPath, '-e', '0'];
     return spawnSync(program as string, args, { env: { ...process.env, ...environment() } }).status === 0;
   });
 
-export const part: Part = {
-  name: 'races',
-  description: "runs, their ends and threads' ends, in a build with ThreadSanitizer",
-  // One of each scene a minute.
-  perHour: 60 * names.length,
+/** Runs, their ends and threads' ends, in a build with ThreadSanitizer: one of each scene a minute. */
+export const races: Part = {
+  ...{ name: 'races', module: import.meta.url, perHour: 60 * names.length },
   missing() {
     if (!existsSync(library())) return 'g++ has no libtsan';
     return prefix() === undefined ? 'ThreadSanitizer does not start here' : undefined;
   },
-  async open() {
-    const through = prefix() as readonly string[];
+  async prepare() {
     buildNative({ libtorch: requireLibTorch({ say: () => {} }), folder, define: ['L2T_SANITIZE=thread'] });
+  },
+  open() {
+    const by = prefix();
     const seen = new Set<string>();
     return async (attempt) => {
-      const { k, draw } = attempt;
-      const scene = names[k % names.length] as string;
+      const scene = names[attempt.k % names.length] as string;
       attempt.doing(scene);
       // process.exit() waits for no thread: what matters is on disk by then.
       const env = environment(scene === 'exit' ? 'report_thread_leaks=0' : '');
-      const seed = draw.below(2 ** 31);
-      const ended = await inOwnProcess('races', attempt.folder, null, { scene, seed }, { env, through });
+      const seed = attempt.draw.below(2 ** 31);
+      const ended = await inOwnProcess(import.meta.url, attempt.folder, null, { scene, seed }, { env, by });
       attempt.figure('longest, s', ended.seconds);
       const reports = ended.stderr.split('==================\n').filter((text) => text.startsWith('WARNING: ThreadS'));
       for (const report of reports) {

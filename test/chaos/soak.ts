@@ -76,32 +76,27 @@ export const scenes: Scenes<{ readonly count: number }> = {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
-/** Many runs in one process, and one long run: nothing may grow. */
-export const part: Part = {
-  name: 'soak',
-  description: 'runs in one process, a third aborted; ten steps of a long run for each',
-  perHour: 1000,
-  once: true,
-  open: (_shared, folder, tries) => async (attempt) => {
+/** Many runs in one process, a third of them aborted, and ten steps of one long run for each: nothing may grow. */
+export const soak: Part = {
+  ...{ name: 'soak', module: import.meta.url, perHour: 1000, once: true },
+  open: (_, folder, tries) => async (attempt) => {
     // With fewer runs, all would be warm-up: pools fill, code is compiled.
     const count = Math.max(40, tries);
     attempt.doing('soak');
-    const seed = attempt.draw.below(2 ** 31);
-    const ended = await inOwnProcess('soak', folder, { count }, { scene: 'soak', seed }, { patience: 60 + 4 * count });
+    const work = { scene: 'soak', seed: attempt.draw.below(2 ** 31) };
+    const ended = await inOwnProcess(import.meta.url, folder, { count }, work, { timeout: 60_000 + 4000 * count });
     if (ended.code !== 0) return attempt.find(how(ended));
     const samples: Readonly<Record<'runs' | 'steps', readonly Sample[]>> = JSON.parse(ended.stdout);
     attempt.tried('runs', samples.runs.length);
     attempt.tried('steps', 10 * count);
-    for (const [what, all] of Object.entries(samples)) {
-      const warm = all.slice(all.length >> 1);
-      const quarter = Math.max(1, warm.length >> 2);
+    for (const [what, all] of Object.entries(samples))
       for (const [name, bound] of Object.entries(bounds) as [keyof Sample, number][]) {
-        const [from, to] = [warm.slice(0, quarter), warm.slice(-quarter)].map((some) =>
-          median(some.map((each) => each[name])),
-        ) as [number, number];
+        // The first half is warm-up. Its quarters are compared by their medians.
+        const warm = all.slice(all.length >> 1).map((each) => each[name]);
+        const quarter = Math.max(1, warm.length >> 2);
+        const [from, to] = [warm.slice(0, quarter), warm.slice(-quarter)].map(median) as [number, number];
         attempt.figure(`${what}: ${name} grew by`, to - from);
         if (to - from > bound) attempt.find(`${what}: ${name} grew from ${from} to ${to} in ${all.length} samples`);
       }
-    }
   },
 };

@@ -5,19 +5,19 @@ import { join, relative } from 'node:path';
 import { readSafetensors } from '../../src/networks/weights/safetensors.js';
 import { zip } from '../networks/weights/pth-writer.js';
 import { libtorchFiles } from '../setup/places.js';
-import { tinyData, tinySource } from '../tiny.js';
+import { type Outcome, type Start, tinyData, tinySource } from '../tiny.js';
 import { plannedTraining } from '../train/planned.js';
-import { cli, type Ended, type Started } from './processes.js';
+import { cli } from './processes.js';
 
-type Files = Readonly<Record<string, string>>;
+export type Files = Readonly<Record<string, string>>;
 
 /** Work of some seconds that writes files, can be interrupted, and can then be continued to the same files. */
 export interface Workload {
   readonly name: string;
   /** Begins, or continues from the files in `folder`. */
-  run(folder: string, options?: Started): Promise<Ended>;
+  run(folder: string, start?: Start): Promise<Outcome & { readonly seconds: number }>;
   /** What interruptions must not change: file → a hash of its content. */
-  outcome(folder: string): Files;
+  files(folder: string): Files;
   /** What is wrong with the files while nothing runs; a lock and temporary files may lie there. */
   damage(folder: string): Promise<string[]>;
 }
@@ -80,38 +80,25 @@ async function damagedFiles(folder: string): Promise<string[]> {
   return problems;
 }
 
-/** A verb that is resumed in `out` as soon as the file `begun` is there. */
-function training(name: string, begun: string, options: Readonly<Record<string, string | number>>): Workload {
+/** A verb that is resumed in `out` as soon as the file `begun` is there. `changing`: files that differ from run to run. */
+function training(name: string, begun: string, options: Readonly<Record<string, unknown>>, changing = timed): Workload {
   const flags = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const outOf = (folder: string) => join(folder, 'out');
   return {
     name,
-    run: (folder, started) => {
-      const out = outOf(folder);
-      return cli(existsSync(join(out, begun)) ? [name, '--resume', out] : [name, ...flags, '--out', out], started);
-    },
-    outcome: (folder) => hashes(outOf(folder)),
-    damage: (folder) => damagedFiles(outOf(folder)),
-  };
-}
-
-/** The stages of `train`, from a plan that is the same in each try: what is timed would differ. */
-function trainingStages(data: string, source: string): Workload {
-  const stages = training('train', 'decisions.json', {});
-  return {
-    ...stages,
-    run: (folder, options) => {
+    run: (folder, start) => {
       const out = join(folder, 'out');
-      if (!existsSync(join(out, 'decisions.json'))) plannedTraining(out, { data, source });
-      return stages.run(folder, options);
+      return cli(existsSync(join(out, begun)) ? [name, '--resume', out] : [name, ...flags, '--out', out], start);
     },
-    // States know the path of the teacher, and the last decision is a time.
-    outcome: (folder) => hashes(join(folder, 'out'), new RegExp(`${timed.source}|state|decisions`)),
+    files: (folder) => hashes(join(folder, 'out'), changing),
+    damage: (folder) => damagedFiles(join(folder, 'out')),
   };
 }
 
-/** Set-up from a LibTorch archive. Its library is a real one, since set-up loads it. */
-function settingUp(folder: string): Workload {
+/** What the workloads are given. */
+export type Given = Readonly<Record<'data' | 'source' | 'teacher' | 'archive', string>>;
+
+export async function makeGiven(folder: string): Promise<Given> {
+  // A LibTorch archive. Its library is a real one, since set-up loads it.
   const [library, archive] = [join(folder, 'libtorch.so'), join(folder, 'libtorch.zip')];
   execFileSync('g++', ['-shared', '-x', 'c', '/dev/null', '-o', library]);
   const headers = Array.from({ length: 40 }, (_, k) => [`include/part${k}.h`, Buffer.alloc(20_000, k)] as const);
@@ -119,33 +106,41 @@ function settingUp(folder: string): Workload {
     return [`libtorch/${name}`, name === 'lib/libtorch.so' ? readFileSync(library) : content] as const;
   });
   writeFileSync(archive, zip(files, { deflate: true }));
-  return {
-    name: 'setup',
-    run: (data, options) =>
-      cli(['setup', '--from', archive], { ...options, env: { ...options?.env, XDG_DATA_HOME: data } }),
-    // A killed one's folder is removed a day later.
-    outcome: (data) =>
-      Object.fromEntries(Object.entries(hashes(data)).filter(([name]) => !name.includes('/.unpacking-'))),
-    // LibTorch must be there whole or not at all.
-    damage: async (data) => {
-      const { length } = filesBelow(data).filter((name) => name.startsWith('l2t-native/libtorch/'));
-      return [0, files.length].includes(length) ? [] : [`a part of LibTorch: ${length} files`];
-    },
-  };
+  return { data: tinyData(), source: await tinySource(), teacher: await tinySource({ width: 0.25 }), archive };
 }
 
-/** transfer, compare, pretrain, train and setup, on data so small that each takes seconds. `folder` keeps the data. */
-export async function makeWorkloads(folder: string): Promise<Workload[]> {
-  const data = tinyData();
-  const source = await tinySource();
+/** transfer, compare, pretrain, train and setup, on data so small that each takes seconds. */
+export function workloads({ data, source, teacher, archive }: Given): Workload[] {
   const tiny = { data, batch: 3, threads: 1, lr: 0.01, 'save-every': 0.05 };
   const target = { ...tiny, target: 'vgg9_bn', width: 0.125, source };
   const compared = { methods: 'scratch,fm', 'source-finetune': 1, seeds: 1, parallel: 1, epochs: 2 };
+  // States know the path of the teacher, and the last decision is a time.
+  const stages = training('train', 'decisions.json', {}, new RegExp(`${timed.source}|state|decisions`));
   return [
     training('transfer', 'options.yaml', { ...target, pairs: '8-3,5-1', epochs: 3 }),
     training('compare', 'plan.yaml', { ...target, ...compared }),
     training('pretrain', 'options.yaml', { ...tiny, network: 'resnet20', batch: 12, epochs: 2 }),
-    trainingStages(data, await tinySource({ width: 0.25 })),
-    settingUp(folder),
+    {
+      ...stages,
+      // From a plan that is the same in each try: what is timed would differ.
+      run: (folder, start) => {
+        const out = join(folder, 'out');
+        if (!existsSync(join(out, 'decisions.json'))) plannedTraining(out, { data, source: teacher });
+        return stages.run(folder, start);
+      },
+    },
+    {
+      name: 'setup',
+      run: (home, start) =>
+        cli(['setup', '--from', archive], { ...start, env: { ...start?.env, XDG_DATA_HOME: home } }),
+      // A killed one's folder is removed a day later.
+      files: (home) =>
+        Object.fromEntries(Object.entries(hashes(home)).filter(([name]) => !name.includes('/.unpacking-'))),
+      // LibTorch must be there whole or not at all: 43 files.
+      damage: async (home) => {
+        const { length } = filesBelow(home).filter((name) => name.startsWith('l2t-native/libtorch/'));
+        return [0, 43].includes(length) ? [] : [`a part of LibTorch: ${length} files`];
+      },
+    },
   ];
 }

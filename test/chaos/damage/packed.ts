@@ -1,13 +1,12 @@
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
-import { anyByte, byteMutators, join, type Mutator, type Mutators, number, spliced, times, within } from './bytes.js';
+import { anyByte, byteMutators, join, type Kinds, type Mutator, number, on, spliced, times, within } from './bytes.js';
 
 /** Changes the header of an IDX file, MNIST's format: the magic number and the dimensions. */
-const idxHeader = number('4BE', ({ 3: rank = 0 }) => [0, 4, 8, 12].slice(0, 1 + rank));
+const idxHeader = number(4, 'BE', ({ 3: rank = 0 }) => [0, 4, 8, 12].slice(0, 1 + rank));
 
 /** Dimensions whose product is right, is 0, or overflows 32 or 64 bits. */
-const idxDimensions: Mutator = (bytes, draw, other) => {
-  if (bytes[3] !== 3) return idxHeader(bytes, draw, other);
+const idxDimensions: Mutator = (bytes, draw) => {
   const total = bytes.length - 16;
   const products = [
     [total, 1, 1],
@@ -16,18 +15,11 @@ const idxDimensions: Mutator = (bytes, draw, other) => {
     [2 ** 31, 2 ** 31, 4],
     [0, 28, 28],
   ];
-  const dims = draw.pick([...products, [2 ** 16, 2 ** 16, 2 ** 16]]);
-  return spliced(bytes, 4, 16, join(...dims.map((dim) => little(dim, 4).reverse())));
+  const dims = draw.pick([...products, [2 ** 16, 2 ** 16, 2 ** 16]]).slice(0, bytes[3]);
+  return spliced(bytes, 4, 4 + 4 * dims.length, join(...dims.map((dim) => little(dim, 4).toReversed())));
 };
 
-export const idxMutators: Mutators = { ...byteMutators, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
-
-export const gzMutators: Mutators = {
-  ...within('compressed', idxMutators, (bytes) => [gunzipSync(bytes), (content) => gzipSync(content, { level: 1 })]),
-  'zeros compressed': (bytes, draw) =>
-    gzipSync(join(gunzipSync(bytes).subarray(0, 16), new Uint8Array(draw.power(2 ** 23)))),
-  'two members': (bytes, _, other) => join(bytes, other),
-};
+const idx = { ...byteMutators, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
 
 /** The elements of an uncompressed MAT file, at most 64: another file may seem to have millions. */
 function matElements(bytes: Buffer): Buffer[] {
@@ -46,7 +38,7 @@ function matCompressed(bytes: Buffer): Buffer {
 const matTag: Mutator = (bytes, draw, other) => {
   const element = draw.pick(matElements(bytes));
   const at = element.byteOffset - bytes.byteOffset + 4 * draw.below(Math.min(24, element.length >> 2));
-  return draw.pick([number('1LE', () => [at], [...Array(20).keys()]), number('4LE', () => [at])])(bytes, draw, other);
+  return draw.pick([number(1, 'LE', [at], [...Array(20).keys()]), number(4, 'LE', [at])])(bytes, draw, other);
 };
 
 const words = (...values: number[]): Buffer => join(...values.map((value) => little(value, 4)));
@@ -64,13 +56,31 @@ const matCells: Mutator = (bytes, draw) => {
   return spliced(bytes, 128, 128, inner);
 };
 
-const plainMat = { ...byteMutators, 'MAT tag': matTag, 'MAT tags': times(2, 2, matTag), 'MAT cells': matCells };
+const mat = { ...byteMutators, 'MAT tag': matTag, 'MAT tags': times(2, 2, matTag), 'MAT cells': matCells };
 
-/** Mutators for an uncompressed file: it is only damaged, damaged and then compressed, or compressed and then damaged. */
-export const matMutators: Mutators = {
-  ...plainMat,
-  ...within('compressed', plainMat, (bytes) => [bytes, matCompressed]),
-  'compressed, then damaged': (bytes, draw, other) => anyByte(matCompressed(bytes), draw, matCompressed(other)),
-  'zeros compressed': (bytes, draw) =>
-    matCompressed(join(bytes, words(14, 0xfffff8), new Uint8Array(draw.power(2 ** 23)))),
+const onGz = on(
+  (bytes) => gunzipSync(bytes) as Buffer,
+  (content) => gzipSync(content, { level: 1 }),
+);
+
+export const kinds: Kinds = {
+  ubyte$: idx,
+  '[.]gz$': {
+    ...within('compressed', idx, onGz),
+    'zeros compressed': (bytes, draw) =>
+      gzipSync(join(gunzipSync(bytes).subarray(0, 16), Buffer.alloc(draw.power(2 ** 23)))),
+    'two members': (bytes, _, other) => join(bytes, other),
+  },
+  // An uncompressed file is only damaged, damaged and then compressed, or compressed and then damaged.
+  '[.]mat$': {
+    ...mat,
+    ...within(
+      'compressed',
+      mat,
+      on((bytes) => bytes, matCompressed),
+    ),
+    'compressed, then damaged': (bytes, draw, other) => anyByte(matCompressed(bytes), draw, matCompressed(other)),
+    'zeros compressed': (bytes, draw) =>
+      matCompressed(join(bytes, words(14, 0xfffff8), Buffer.alloc(draw.power(2 ** 23)))),
+  },
 };

@@ -3,8 +3,8 @@ import { withHash } from '../../../src/networks/weights/content-hash.js';
 import { parseSafetensors, safetensorsChunks } from '../../../src/networks/weights/safetensors.js';
 import { little } from '../../networks/weights/pickle-writer.js';
 import { type Draw, hostileTexts, numberTexts } from '../draw.js';
-import { byteMutators, join, type Mutator, type Mutators, times, within } from './bytes.js';
-import { type Edit, editedJson, edits, fromTree, leafOf, otherNumber, type Tree, toTree } from './text.js';
+import { byteMutators, join, type Kinds, type Mutator, type Mutators, on, times } from './bytes.js';
+import { type Edit, editedJson, fromTree, leafOf, otherNumber, type Tree, toTree } from './text.js';
 
 /** Changes a text: as JSON if it is JSON. */
 const otherText: Edit = (text, draw) => {
@@ -44,37 +44,43 @@ const entry: Edit = (header, draw) => {
 };
 
 const headerEnd = (bytes: Buffer): number => 8 + Number(bytes.readBigUInt64LE(0));
-const headerEdits: Mutators = { entry: edits(entry), entries: times(2, 2, edits(entry)), tree: edits(editedJson) };
+const onHeader = on(
+  (bytes) => bytes.toString('utf8', 8, headerEnd(bytes)),
+  (header, _, bytes) => join(little(Buffer.byteLength(header), 8), header, bytes.subarray(headerEnd(bytes))),
+);
 
 /** Overwrites up to `most` numbers. */
 const filled =
   (values: readonly number[], most: number): Mutator =>
   (bytes, draw) => {
     const from = headerEnd(bytes);
-    const at = from + 4 * draw.below(Math.max(1, Math.floor((bytes.length - from) / 4)));
-    const value = Float32Array.of(draw.pick(values));
-    return Buffer.from(bytes).fill(new Uint8Array(value.buffer), at, Math.min(bytes.length, at + 4 * draw.power(most)));
+    const at = from + 4 * draw.below(Math.max(1, (bytes.length - from) >> 2));
+    const value = new Uint8Array(Float32Array.of(draw.pick(values)).buffer);
+    return Buffer.from(bytes).fill(value, at, Math.min(bytes.length, at + 4 * draw.power(most)));
   };
 
-export const safetensorsMutators: Mutators = {
-  ...byteMutators,
-  ...within('header', headerEdits, (bytes) => [
-    bytes.subarray(8, headerEnd(bytes)),
-    (header) => join(little(header.length, 8), header, bytes.subarray(headerEnd(bytes))),
-  ]),
+const plain: Mutators = {
+  'header entry': onHeader(entry),
+  'header entries': times(2, 2, onHeader(entry)),
+  'header tree': onHeader(editedJson),
   'strange numbers': filled([Number.NaN, Number.POSITIVE_INFINITY, -0, 3.4e38, -3.4e38, 1e-45, -1], 64),
   'numbers set': filled([0, Number.NaN, 3.4e38], 2 ** 20),
 };
 
+type Content = { readonly tensors: Map<string, Tensor>; readonly metadata: Map<string, string> };
 /** Changes the file and makes its hash right again. */
-function sealed(change: (tensors: Map<string, Tensor>, metadata: Map<string, string>, draw: Draw) => void): Mutator {
-  return (bytes, draw) => {
-    const valid = parseSafetensors(bytes, 'valid');
-    const [tensors, metadata] = [new Map(valid.tensors), new Map(valid.metadata)];
-    change(tensors, metadata, draw);
-    return join(...safetensorsChunks(tensors, withHash(tensors, metadata)));
-  };
-}
+const onContent = on(
+  (bytes): Content => {
+    const { tensors, metadata } = parseSafetensors(bytes, 'valid');
+    return { tensors: new Map(tensors), metadata: new Map(metadata) };
+  },
+  ({ tensors, metadata }) => join(...safetensorsChunks(tensors, withHash(tensors, metadata))),
+);
+const sealed = (change: (content: Content, draw: Draw) => unknown): Mutator =>
+  onContent((content, draw) => {
+    change(content, draw);
+    return content;
+  });
 
 function otherTensor(tensors: Map<string, Tensor>, draw: Draw): void {
   const [name, tensor] = draw.pick([...tensors]);
@@ -94,26 +100,28 @@ function otherTensor(tensors: Map<string, Tensor>, draw: Draw): void {
   );
 }
 
-/** Mutators for a checkpoint or a run's state. The hash is right, so only the code that uses the content can refuse it. */
+const tensor = sealed(({ tensors }, draw) => otherTensor(tensors, draw));
+
+/** For a checkpoint or a run's state. The hash is right, so only the code that uses the content can refuse it. */
 export const sealedMutators: Mutators = {
-  'tensor with the hash': sealed((tensors, _, draw) => otherTensor(tensors, draw)),
-  'tensors with the hash': times(
-    2,
-    2,
-    sealed((tensors, _, draw) => otherTensor(tensors, draw)),
-  ),
-  'metadata with the hash': sealed((_, metadata, draw) => {
+  'tensor with the hash': tensor,
+  'tensors with the hash': times(2, 2, tensor),
+  'metadata with the hash': sealed(({ metadata }, draw) => {
     const [key, value] = draw.pick([...metadata]);
-    draw.either<unknown>(
-      () => metadata.delete(key),
-      () => metadata.set(draw.pick(hostileTexts), value),
-      ...Array(3).fill(() => metadata.set(key, otherText(value, draw))),
-    );
+    const change = () => metadata.set(key, otherText(value, draw));
+    const rename = () => metadata.set(draw.pick(hostileTexts), value);
+    draw.either<unknown>(change, change, change, rename, () => metadata.delete(key));
   }),
-  'size or classes with the hash': sealed((_, metadata, draw) => {
+  'size or classes with the hash': sealed(({ metadata }, draw) => {
     const key = draw.pick(['size', 'classes']);
     metadata.set(key, draw.pick(['1', '5', '7', '8', '1024', '1025', '4096', '1e15']));
     if (key === 'classes' || draw.once(4)) metadata.set('class_names', '[]');
   }),
-  'no tensors': sealed((tensors) => tensors.clear()),
+  'no tensors': sealed(({ tensors }) => tensors.clear()),
+};
+
+export const kinds: Kinds = {
+  '^safetensors': plain,
+  '^state resumed.*safetensors$': sealedMutators,
+  safetensors$: { ...plain, ...sealedMutators },
 };

@@ -1,43 +1,45 @@
-import { parse as parseYaml, stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { type Draw, hostileTexts, numberTexts } from '../draw.js';
-import { join, type Mutator, type Mutators, onPieces, piecewise, spliced, times } from './bytes.js';
+import { join, type Kinds, type Mutators, on, piecewise, spliced } from './bytes.js';
 
 /** A change of text, which may stand in a file of text or in the header of another file. */
 export type Edit = (text: string, draw: Draw) => string;
-export const edits =
-  (change: Edit): Mutator =>
-  (bytes, draw) =>
-    join(change(bytes.toString('utf8'), draw));
-
-/** A few words of `texts` in place of a match. */
-const replaced =
-  (pattern: RegExp, texts: readonly string[]): Edit =>
-  (text, draw) => {
-    const { index, 0: found } = draw.pick([...text.matchAll(pattern), { index: text.length, 0: '' }]);
-    return text.slice(0, index) + draw.pick(texts) + text.slice(index + found.length);
-  };
-export const otherNumber = replaced(/-?\d+(\.\d+)?(e[+-]?\d+)?/g, numberTexts);
-
-const inserted =
-  (any: (draw: Draw) => string | readonly number[]): Mutator =>
-  (bytes, draw) => {
-    const put = any(draw);
-    return spliced(bytes, draw.below(bytes.length + 1), undefined, typeof put === 'string' ? put : Buffer.from(put));
-  };
-
-const onLines = onPieces(
-  (bytes) => bytes.toString('utf8').split('\n'),
-  (lines) => join(lines.join('\n')),
+export const onText = on(
+  (bytes) => bytes.toString('utf8'),
+  (text) => text,
 );
+const onLines = on(
+  (bytes) => bytes.toString('utf8').split('\n'),
+  (lines) => lines.join('\n'),
+);
+const onLine = (change: Edit) =>
+  onLines((lines, draw) => {
+    const at = draw.below(lines.length);
+    return lines.with(at, change(lines[at] as string, draw));
+  });
 
-/** Mutators for lines of words and numbers: lists, class names, metrics. */
-export const textMutators: Mutators = {
-  'number in text': edits(otherNumber),
-  ...piecewise('line', onLines, replaced(/\w+|\W/g, hostileTexts)),
-  'text inserted': inserted((draw) => draw.pick(hostileTexts)),
-  'long line': inserted((draw) => draw.pick(['a', ' ', '0', '\t', 'a/', '"', "'"]).repeat(draw.power(2 ** 17))),
-  'other line ends': edits((text, draw) => text.replaceAll('\n', draw.pick(['\r\n', '\r', '\n\n', '\u2028']))),
-  'not UTF-8': inserted((draw) => draw.pick([[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5], [0x80]])),
+/** One of `texts` in place of a match of `pattern`. */
+const replaced = (text: string, draw: Draw, pattern: RegExp, texts: readonly string[]): string => {
+  const { index, 0: found } = draw.pick([...text.matchAll(pattern), { index: text.length, 0: '' }]);
+  return text.slice(0, index) + draw.pick(texts) + text.slice(index + found.length);
+};
+export const otherNumber: Edit = (text, draw) => replaced(text, draw, /-?\d+(\.\d+)?(e[+-]?\d+)?/g, numberTexts);
+const otherWord: Edit = (text, draw) => replaced(text, draw, /\w+|\W/g, hostileTexts);
+
+/** For lines of words and numbers: lists, class names, metrics. */
+const text: Mutators = {
+  'number in text': onText(otherNumber),
+  ...piecewise('line', onLines, otherWord),
+  'text inserted': (bytes, draw) => spliced(bytes, draw.below(bytes.length + 1), undefined, draw.pick(hostileTexts)),
+  'long line': (bytes, draw) => {
+    const long = draw.pick(['a', ' ', '0', '\t', 'a/', '"', "'"]).repeat(draw.power(2 ** 17));
+    return spliced(bytes, draw.below(bytes.length + 1), undefined, long);
+  },
+  'not UTF-8': (bytes, draw) => {
+    const wrong = draw.pick([[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5], [0x80]]);
+    return spliced(bytes, draw.below(bytes.length + 1), undefined, Uint8Array.from(wrong));
+  },
+  'other line ends': onText((lines, draw) => lines.replaceAll('\n', draw.pick(['\r\n', '\r', '\n\n', '\u2028']))),
   'byte order mark': (bytes, draw) => join(draw.pick(['\ufeff', Uint8Array.of(0xff, 0xfe)]), bytes),
 };
 
@@ -51,120 +53,94 @@ export interface Tree {
 
 export function toTree(value: unknown, key = ''): Tree {
   const kind = Array.isArray(value) ? 'list' : value instanceof Object ? 'object' : 'leaf';
-  const items = kind === 'leaf' ? [] : Object.entries(value as object).map(([name, item]) => toTree(item, name));
+  const items = Object.entries(kind === 'leaf' ? {} : Object(value)).map(([name, item]) => toTree(item, name));
   return { key, kind, leaf: kind === 'leaf' ? JSON.stringify(value) : '', items };
 }
 export const leafOf = (leaf: string): Tree => ({ ...toTree(null), leaf });
 
 export function fromTree({ kind, leaf, items }: Tree): string {
-  if (kind === 'leaf') return leaf;
-  return kind === 'list'
-    ? `[${items.map(fromTree)}]`
-    : `{${items.map((item) => `${JSON.stringify(item.key)}:${fromTree(item)}`)}}`;
+  if (kind === 'list') return `[${items.map(fromTree)}]`;
+  return kind === 'leaf' ? leaf : `{${items.map((item) => `${JSON.stringify(item.key)}:${fromTree(item)}`)}}`;
 }
 
 /** All nodes but the root: each is an item of a list. */
 const slotsOf = ({ items }: Tree): { readonly items: Tree[]; readonly item: Tree; readonly at: number }[] =>
   items.flatMap((item, at) => [{ items, item, at }, ...slotsOf(item)]);
 
-function nested(draw: Draw, depth: number): Tree {
+/** A value whose depth exhausts the stack of what walks it. */
+function deep(draw: Draw): Tree {
   const [open, close] = draw.pick(['[ ]', '{"a": }']).split(' ') as [string, string];
+  const depth = draw.power(2 ** 17);
   return leafOf(`${open.repeat(depth)}0${close.repeat(depth)}`);
 }
 
 const strange = (draw: Draw): Tree =>
   draw.either(
-    () => nested(draw, draw.power(2 ** 16)),
+    () => deep(draw),
     () => toTree(draw.pick([[], {}, 'x'.repeat(draw.power(2 ** 18)), Array(draw.power(2 ** 12)).fill(0)])),
     () => toTree({ [draw.pick(hostileTexts)]: null }),
     () => toTree(draw.pick(hostileTexts)),
     () => leafOf(draw.pick(numberTexts)),
   );
 
-/** Changes one place of the tree. */
-export function editTree(tree: Tree, draw: Draw, other = strange): void {
+/** Changes one place of the tree; `given`: a value that is put there. */
+function editTree(tree: Tree, draw: Draw, given?: Tree): void {
   const slots = slotsOf(tree);
   if (slots.length === 0) return;
   const { items, item, at } = draw.pick(slots);
+  const other = given ?? strange(draw);
   const put = (value: Tree, over = 1) => items.splice(at, over, { ...value, key: item.key });
-  draw.either<unknown>(
-    () => put(other(draw)),
-    // The key may be there twice.
-    () => put(other(draw), 0),
-    () => items.push({ ...other(draw), key: draw.pick(['more', ...hostileTexts]) }),
-    ...(other !== strange
-      ? []
-      : [
-          () => items.splice(at, 1),
-          // A copy: a tree that contains itself could not be written.
-          () => put(structuredClone(draw.pick(slots).item)),
-          () => put({ ...toTree([]), items: [item] }),
-          () => {
-            item.key = draw.pick(hostileTexts);
-          },
-        ]),
-  );
+  const more = () => items.push({ ...other, key: draw.pick(hostileTexts) });
+  // A key may be there twice. A copy: a tree that contains itself could not be written.
+  const ways = [() => put(other), () => put(other, 0), more, () => put(structuredClone(draw.pick(slots).item))];
+  const wrap = () => put({ ...toTree([]), items: [item] });
+  const rename = () => Object.assign(item, { key: draw.pick(hostileTexts) });
+  draw.pick<() => unknown>(given ? ways.slice(0, 3) : [...ways, wrap, rename, () => items.splice(at, 1)])();
 }
 
-export const editedJson: Edit = (text, draw) => {
-  const tree = toTree(JSON.parse(text));
-  for (let edits = draw.between(1, 3); edits > 0; edits--) editTree(tree, draw);
-  return fromTree(tree);
-};
-
-/** With a value whose depth exhausts the stack of what walks it. */
-const deepJson: Edit = (text, draw) => {
-  const tree = toTree(JSON.parse(text));
-  editTree(tree, draw, () => nested(draw, 2 ** draw.between(13, 17)));
-  return fromTree(tree);
-};
-
-export const jsonMutators: Mutators = {
-  ...textMutators,
-  'JSON tree': edits(editedJson),
-  'JSON trees': times(2, 2, edits(editedJson)),
-  'deep JSON': edits(deepJson),
-};
-
-const onLine = (change: Edit): Mutator =>
-  onLines((lines, at, draw) => {
-    lines[at] = change(lines[at] || '{}', draw);
-  });
-
-/** Mutators for lines of JSON. */
-export const jsonLinesMutators: Mutators = {
-  ...textMutators,
-  'JSON tree': onLine(editedJson),
-  'deep JSON': onLine(deepJson),
-};
+/** Changes some places of JSON, or puts something deep there. */
+const changed =
+  (least: number, most: number, given?: (draw: Draw) => Tree): Edit =>
+  (text, draw) => {
+    const tree = toTree(JSON.parse(text || '{}'));
+    for (let edits = draw.between(least, most); edits > 0; edits--) editTree(tree, draw, given?.(draw));
+    return fromTree(tree);
+  };
+export const editedJson = changed(1, 3);
+const deepJson = changed(1, 1, deep);
 
 /** Syntax that only YAML has. */
-const yamlPieces = [
+const pieces = [
   ...'&a [*a]¦*a¦!!binary AAAA¦!!js/function x¦!!set {a, b}¦!!omap [a: 1]¦<<: {a: 1}¦? a\n: b¦---\n¦...\n'.split('¦'),
-  ...'%YAML 9.9\n---\n¦%TAG ! tag:x,2000:\n---\n¦|\n  a\n b¦>-\n¦\t¦- - - -¦[,]¦{a¦? ¦!!int x¦!!float .¦0o17'.split(
-    '¦',
-  ),
-  ...'!<tag:yaml.org,2002:int> x¦2001-12-14¦"\\x¦\'¦&a &b¦!!str¦~¦# a'.split('¦'),
+  ...'%YAML 9.9\n---\n¦%TAG ! tag:x,2000:\n---\n¦|\n  a\n b¦>-\n¦\t¦- - - -¦[,]¦{a¦? ¦!!int x¦!!float .'.split('¦'),
+  ...'!<tag:yaml.org,2002:int> x¦0o17¦2001-12-14¦"\\x¦\'¦&a &b¦!!str¦~¦# a'.split('¦'),
 ];
 
 const aliases = (depth: number): string =>
   Array.from({ length: depth }, (_, k) => `a${k}: &a${k} [${k === 0 ? 'x' : Array(9).fill(`*a${k - 1}`)}]`).join('\n');
 
 /** Prints no warning: any output must come from the code under test. */
-const editedYaml: Edit = (text, draw) =>
-  editedJson(JSON.stringify(parseYaml(text, { logLevel: 'error', maxAliasCount: 0 })), draw);
+const quiet = { logLevel: 'error', maxAliasCount: 0, uniqueKeys: false } as const;
+const editedYaml: Edit = (text, draw) => editedJson(JSON.stringify(parse(text, quiet)), draw);
+const [trees, deepTree] = [onText(editedJson), onText(deepJson)];
 
-export const yamlMutators: Mutators = {
-  ...textMutators,
-  'YAML tree': edits(editedYaml),
-  'YAML tree in blocks': edits((text, draw) => stringify(parseYaml(editedYaml(text, draw), { logLevel: 'error' }))),
-  'YAML piece': onLines((lines, at, draw) => {
-    const put = draw.pick(yamlPieces);
-    lines[at] = (lines[at] as string).replace(draw.pick([/(?<=:).*/, /$/]), draw.pick([` ${put}`, `\n${put}`]));
-  }),
-  'YAML aliases': edits((text, draw) => `${aliases(draw.between(2, 30))}\n${text}`),
-  'deep YAML': edits((text, draw) => {
-    const [first, rest] = [draw.pick(['[', '{a: ', '- ', '? ', '!', '&', '"']), draw.pick(['[', '- ', '{a: ', '? '])];
-    return `${text}\na: ${first}`.padEnd(text.length + draw.power(2 ** 15), rest);
-  }),
+export const kinds: Kinds = {
+  '[.](txt|csv)$': text,
+  '[.]json$': { ...text, 'JSON tree': onText(changed(1, 1)), 'JSON trees': trees, 'deep JSON': deepTree },
+  '[.]jsonl$': { ...text, 'JSON tree': onLine(editedJson), 'deep JSON': onLine(deepJson) },
+  '[.]yaml$': {
+    ...text,
+    'YAML tree': onText(editedYaml),
+    'YAML tree in blocks': onText((yaml, draw) => stringify(parse(editedYaml(yaml, draw), quiet))),
+    'YAML piece': onLine((line, draw) => {
+      const piece = draw.pick(pieces);
+      return line.replace(draw.pick([/(?<=:).*/, /$/]), () => draw.pick([` ${piece}`, `\n${piece}`]));
+    }),
+    'YAML aliases': onText((yaml, draw) => `${aliases(draw.between(2, 30))}\n${yaml}`),
+    'deep YAML': onText((yaml, draw) => {
+      const first = draw.pick(['[', '{a: ', '- ', '? ', '!', '&', '"']);
+      const rest = draw.pick(['[', '- ', '{a: ', '? ']);
+      return `${yaml}\na: ${first}`.padEnd(yaml.length + draw.power(2 ** 15), rest);
+    }),
+  },
 };
