@@ -1,3 +1,4 @@
+import { ok } from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -7,18 +8,12 @@ import { tinyData, tinyOptions, write } from '../tiny.js';
 import type { Part, Try } from './campaign.js';
 import { checkpointOf } from './damage/bases.js';
 import type { Draw } from './draw.js';
-import { must, wrongError } from './processes.js';
+import { wrongError } from './processes.js';
 import { detached } from './values.js';
 
 const original = checkpointOf();
-const trained = {
-  ...tinyOptions,
-  pairs: undefined,
-  method: 'scratch',
-  width: 1 / 16,
-  epochs: 1,
-  data: 'data',
-} as const;
+const once = { ...tinyOptions, pairs: undefined, method: 'scratch', width: 1 / 16, epochs: 1 } as const;
+const trained = { ...once, data: 'data' };
 const loading = { threads: 1 };
 
 /** Lets a drawn number of turns of the microtasks or of the event loop pass, most often none or a few. */
@@ -53,7 +48,7 @@ async function weights(attempt: Try): Promise<void> {
   await pass(attempt);
   changes[change]?.(given, draw);
   await writing;
-  must(isDeepStrictEqual(await api.loadCheckpoint(out), original), 'another network was written');
+  ok(isDeepStrictEqual(await api.loadCheckpoint(out), original), 'another network was written');
 }
 
 async function images(attempt: Try, network: api.Network): Promise<void> {
@@ -70,7 +65,7 @@ async function images(attempt: Try, network: api.Network): Promise<void> {
   Object.defineProperty(target, property, { get: () => (++reads <= until ? first : other) });
   attempt.doing(`images: predict, ${key} changes after ${until} reads`);
   const [expected, found] = [await network.predict(fixed), await network.predict(given)];
-  must(isDeepStrictEqual(found, expected), 'other predictions than of what was read first');
+  ok(isDeepStrictEqual(found, expected), 'other predictions than of what was read first');
 }
 
 /** Calls with relative paths, and what they make. */
@@ -105,8 +100,8 @@ async function directory(attempt: Try, network: api.Network, here: string): Prom
     await pass(attempt);
     process.chdir(attempt.folder);
     await calling;
-    must(made === undefined || existsSync(join(here, made)), `${made} was not made`);
-    must(readdirSync(attempt.folder).length === 0, `it made ${readdirSync(attempt.folder)} elsewhere`);
+    ok(made === undefined || existsSync(join(here, made)), `${made} was not made`);
+    ok(readdirSync(attempt.folder).length === 0, `it made ${readdirSync(attempt.folder)} elsewhere`);
   } finally {
     process.chdir(here);
     for (const file of readdirSync(here).filter((each) => !atStart.includes(each))) rmSync(file, { recursive: true });
@@ -121,9 +116,7 @@ const kinds = {
 
 /** The API is called, and what it was given changes while the call goes on. */
 export const callers: Part<string> = {
-  ...{ name: 'callers', module: import.meta.url },
-  perHour: 3000,
-  patience: 30,
+  ...{ name: 'callers', module: import.meta.url, perHour: 3000, patience: 30 },
   prepare: async () => tinyData(4),
   async open(data, folder) {
     const here = join(folder, 'here');

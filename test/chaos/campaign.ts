@@ -1,11 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sum } from '../../src/system/statistics.js';
 import { Draw } from './draw.js';
 import { how, inOwnProcess } from './processes.js';
-
-/** Seconds after which a try hangs: one that waits, because other processes slow it down, is not yet one. */
-const longest = 300;
 
 /** One part of the campaign: what it does to the program, and how often. */
 export interface Part<Shared = unknown> {
@@ -95,7 +93,8 @@ export async function runPart(part: Part, seed: number, tries: number, only?: nu
       timeout: 0,
       by: ['sh', '-c', 'exec "$@" >>"$0" 2>&1', join(own, 'output')],
       meanwhile: (child) => {
-        const isHung = () => !part.once && Date.now() - statSync(join(own, 'doing')).mtimeMs > 1000 * longest;
+        // Five minutes: other processes may slow a try down.
+        const isHung = () => !part.once && Date.now() - statSync(join(own, 'doing')).mtimeMs > 300_000;
         timer = setInterval(() => isHung() && child.kill('SIGKILL'), 1000);
       },
     });
@@ -132,6 +131,13 @@ export async function runPart(part: Part, seed: number, tries: number, only?: nu
     rmSync(folder, { recursive: true, force: true });
   }
   const { kinds, figures } = all;
-  const tried = Object.values(kinds).reduce((sum, count) => sum + count, 0);
-  return { part: name, tried, kinds, figures, finds, seconds: (performance.now() - start) / 1000, leftOut };
+  return {
+    part: name,
+    tried: sum(Object.values(kinds)),
+    kinds,
+    figures,
+    finds,
+    seconds: (performance.now() - start) / 1000,
+    leftOut,
+  };
 }

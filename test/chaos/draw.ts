@@ -8,38 +8,20 @@ export class Draw extends Random {
   }
 
   /** Uniform in [low, high]. */
-  between(low: number, high: number): number {
-    return low + this.below(high - low + 1);
-  }
-
+  between = (low: number, high: number): number => low + this.below(high - low + 1);
   /** True once in `n`. */
-  once(n: number): boolean {
-    return this.below(n) === 0;
-  }
-
-  pick<T>(values: readonly T[]): T {
-    return values[this.below(values.length)] as T;
-  }
-
+  once = (n: number): boolean => this.below(n) === 0;
+  pick = <T>(values: readonly T[]): T => values[this.below(values.length)] as T;
   /** The result of one of several functions. */
-  either<T>(...ways: readonly (() => T)[]): T {
-    return this.pick(ways)();
-  }
-
+  either = <T>(...ways: readonly (() => T)[]): T => this.pick(ways)();
+  /** A power of two, at most `most`; all are equally likely. */
+  power = (most: number): number => 2 ** this.below(Math.floor(Math.log2(most)) + 1);
+  bytes = (length: number): Buffer => Buffer.from(Array.from({ length }, () => this.below(256)));
   /** A key, with a probability in proportion to its entry's weight. */
-  weighted<K extends string>(entries: Readonly<Record<K, { readonly weight: number }>>): K {
+  weighted = <K extends string>(entries: Readonly<Record<K, { readonly weight: number }>>): K => {
     const all = Object.entries<{ readonly weight: number }>(entries);
     return this.pick(all.flatMap(([key, { weight }]) => Array<K>(weight).fill(key as K)));
-  }
-
-  /** A power of two, at most `most`; all are equally likely. */
-  power(most: number): number {
-    return 2 ** this.below(Math.floor(Math.log2(most)) + 1);
-  }
-
-  bytes(length: number): Buffer {
-    return Buffer.from(Array.from({ length }, () => this.below(256)));
-  }
+  };
 }
 
 /** Values at which sizes, counts and offsets go wrong. */
@@ -50,9 +32,8 @@ export const extremes: readonly bigint[] = [
 
 /** The same values as text, and other texts that stand for numbers. */
 export const numberTexts: readonly string[] = [
-  ...extremes.map(String),
+  ...[...extremes.map(String), '9'.repeat(400), `0.${'1'.repeat(2000)}`, ''],
   ...'-0 1e999 -1e999 1e-999 NaN Infinity .inf .nan null true 0x10 1_000 0.5 1e308 4294967296 00 +1 1.'.split(' '),
-  ...['9'.repeat(400), `0.${'1'.repeat(2000)}`, ''],
 ];
 
 /** Texts that cause trouble: paths, keys of every object, line ends, terminal codes, unusual and many characters. */

@@ -153,14 +153,9 @@ function wrong(error: unknown, isMisuse: boolean): string | undefined {
   return `${code ?? 'no code'}: ${stack ?? String(error)}`;
 }
 
-/**
- * With L2T_NATIVE_BUILD=build-asan and its libraries preloaded (scripts/test-asan.mjs), it finds reads beyond buffers,
- * too.
- */
+/** The addon is called with wrong arguments, or in a wrong order; as scripts/test-asan.mjs does, also its build-asan. */
 export const entries: Part = {
-  ...{ name: 'entries', module: import.meta.url },
-  perHour: 50_000,
-  patience: 10,
+  ...{ name: 'entries', module: import.meta.url, perHour: 50_000, patience: 10 },
   open() {
     // Unhandled rejections come from stray calls, which are judged where they are made.
     process.on('unhandledRejection', () => {});

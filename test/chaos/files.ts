@@ -1,16 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { maxPixels } from '../../src/data/decode.js';
 import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors } from '../../src/networks/weights/safetensors.js';
 import { shortSide } from '../../src/options/networks.js';
 import type { Part } from './campaign.js';
-import { byteMutators } from './damage/bytes.js';
+import { byteKinds } from './damage/bytes.js';
 import { Draw } from './draw.js';
 import { type Format, formats, mutatorsOf } from './formats.js';
 import { wrongError } from './processes.js';
+import { filesBelow } from './workloads.js';
 
 /** What may stand in place of a valid file. A pipe is rare, because making one takes a process. */
 const entries: Readonly<Record<string, { readonly weight: number; readonly make: (path: string) => unknown }>> = {
@@ -23,14 +24,10 @@ const entries: Readonly<Record<string, { readonly weight: number; readonly make:
   pipe: { weight: 1, make: (path) => spawnSync('mkfifo', [path]) },
 };
 
-/** Written to /proc/self/clear_refs, it resets the peak of the resident set. */
-const resetPeak = '5';
+/** The peak of the resident set. */
 const peak = (): number => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
 
-/**
- * Normal variation, in any try: V8 may take its next pages for young objects (16 MiB), libc and libvips their next
- * pools. Valid files took 8 MiB at most.
- */
+/** Normal variation: V8 may take its next pages (16 MiB), libc and libvips their next pools. Valid files took 8 MiB. */
 const floor = 2 ** 25;
 /** Memory for each byte of a valid file: in the densest YAML, two bytes become a node with its place in the text. */
 const perByte = 300;
@@ -39,8 +36,7 @@ const perPixel = 8;
 
 /** The memory allowed: twice what a valid file of this size, or an image of these sides, takes, and `floor`. */
 async function allowed(damaged: Buffer): Promise<number> {
-  // Only the decoder knows where the sides stand in a damaged file: it skips junk, and the first frame of a GIF may be
-  // larger than its screen.
+  // Only the decoder knows where the sides stand: it skips junk, and a GIF's first frame may exceed its screen.
   const found = sharp(damaged, { limitInputPixels: false }).metadata();
   const { width, height } = await found.catch(() => ({ width: 0, height: 0 }));
   const decoded = width * height <= maxPixels ? width * height : 0;
@@ -50,10 +46,9 @@ async function allowed(damaged: Buffer): Promise<number> {
 }
 
 /** The files of a format that may be damaged, by path. */
-function filesOf(base: string, { damaged = /./ }: Format): Map<string, Buffer> {
-  const entries = readdirSync(base, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const names = entries.map((entry) => relative(base, join(entry.parentPath, entry.name))).sort();
-  return new Map(names.filter((name) => damaged.test(name)).map((name) => [name, readFileSync(join(base, name))]));
+function filesOf(base: string, { damaged }: Format): Map<string, Buffer> {
+  const names = filesBelow(base).filter((name) => damaged.test(name));
+  return new Map(names.map((name) => [name, readFileSync(join(base, name))]));
 }
 
 /** Does the file have a checksum of its content, so that no single bit flip may pass? */
@@ -66,7 +61,7 @@ function damage(format: string, name: string, files: ReadonlyMap<string, Buffer>
   const own = mutatorsOf(format, name, bytes);
   const [, other] = draw.pick([...files].filter(([path, content]) => mutatorsOf(format, path, content) === own));
   const checked = hasChecksum(name, bytes) && draw.once(3);
-  const mutators = checked ? { 'bit flip': byteMutators['bit flip'] } : own;
+  const mutators = checked ? { 'bit flip': byteKinds['bit flip'] } : own;
   const done: string[] = [];
   for (let rounds = checked ? 1 : draw.pick([1, 1, 1, 2, 3]); rounds > 0; rounds--) {
     const [kind, mutate] = draw.pick(Object.entries(mutators));
@@ -80,10 +75,7 @@ function damage(format: string, name: string, files: ReadonlyMap<string, Buffer>
   return [bytes, done.join(', ') || 'nothing'];
 }
 
-/**
- * Reads valid files first: this loads libraries and fills pools, whose memory must not count for a damaged file. If a
- * valid file is refused here, all tries of its format would be worthless.
- */
+/** Reads valid files. This loads libraries and fills pools, whose memory must not count for a damaged file. */
 async function warmUp(bases: string, folder: string): Promise<void> {
   for (const [name, format] of Object.entries(formats)) {
     const copy = join(folder, name);
@@ -104,7 +96,7 @@ async function warmUp(bases: string, folder: string): Promise<void> {
 /** A damaged file is read. */
 export const files: Part<string> = {
   ...{ name: 'files', module: import.meta.url, perHour: 100_000, patience: 10 },
-  // In memory, if possible: each try writes a file, and reading a run syncs its files.
+  // In memory, if possible: reading a run syncs its files.
   ...(existsSync('/dev/shm') && { below: '/dev/shm' }),
   missing: () => (existsSync('/proc/self/clear_refs') ? undefined : 'there is no /proc to measure memory with'),
   async prepare(folder) {
@@ -130,7 +122,7 @@ export const files: Part<string> = {
       if (entry) entries[entry]?.make(file);
       else writeFileSync(file, bytes);
       attempt.doing(`${name}: ${path}: ${done}`);
-      writeFileSync('/proc/self/clear_refs', resetPeak);
+      writeFileSync('/proc/self/clear_refs', '5'); // resets the peak
       const [before, start] = [peak(), performance.now()];
       let outcome = 'read';
       await format.read(file, draw, folder, bases).catch((error) => {

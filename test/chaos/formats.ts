@@ -1,3 +1,4 @@
+import { ok } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { decodeImage } from '../../src/data/decode.js';
@@ -21,25 +22,22 @@ import * as layouts from '../fixtures/layouts.js';
 import { legacyPth, zipPth } from '../networks/weights/pth-writer.js';
 import { write } from '../tiny.js';
 import * as bases from './damage/bases.js';
-import { byteMutators, type Kinds, type Mutators } from './damage/bytes.js';
+import { byteKinds, type Kinds, type Mutators } from './damage/bytes.js';
 import { expectedLabels, labelFile } from './damage/parquet.js';
 import { sealedMutators } from './damage/safetensors.js';
 import { Draw } from './draw.js';
-import { must } from './processes.js';
 
 /** Reads the files as the package does, as far as it can. `file` is the damaged one. */
 type Read = (file: string, draw: Draw, folder: string, bases: string) => Promise<unknown>;
 
-/** One kind of file, or folder, that is read. */
-export interface Format {
-  /** Its share of the tries. */
-  readonly weight: number;
-  /** Writes small valid files into a folder. */
-  readonly make: (folder: string) => unknown;
-  readonly read: Read;
-  /** Only these of its files are damaged. */
-  readonly damaged?: RegExp;
-}
+/** One kind of file, or folder, that is read: its share of the tries, what writes small valid files, and what is damaged. */
+export type Format = Readonly<{ weight: number; make: (folder: string) => unknown; read: Read; damaged: RegExp }>;
+const row = (weight: number, make: Format['make'], read: Read, damaged = /./): Format => ({
+  weight,
+  make,
+  read,
+  damaged,
+});
 
 /** What was read of a checkpoint must be what its metadata says, and something that the options could say. */
 async function readWeights(file: string, draw: Draw): Promise<void> {
@@ -52,23 +50,23 @@ async function readWeights(file: string, draw: Draw): Promise<void> {
   const { network: found, format } = await inspectFile(file, given);
   if (found === undefined || format !== 'safetensors') return;
   const { size, classes } = found;
-  must(size >= 8 && size <= 1024, `images of ${size} pixels were taken`);
+  ok(size >= 8 && size <= 1024, `images of ${size} pixels were taken`);
   const metadata = await readMetadata(file);
   const said = Number(metadata.get('classes') ?? classes);
-  must(!isOwn(metadata) || said === classes, `${classes} classes were taken where it says ${said}`);
+  ok(!isOwn(metadata) || said === classes, `${classes} classes were taken where it says ${said}`);
 }
-const weights = (weight: number, make: Format['make']): Format => ({ weight, make, read: readWeights });
+const weights = (weight: number, make: Format['make']) => row(weight, make, readWeights);
 
 /** Reads data as `data check` does, all images, or as `transfer` does, those that a run would train on. */
-const data = (layout: Layout, weight: number, make: Format['make'], damaged = /./): Format => ({
-  ...{ weight, make, damaged },
-  async read(_file, draw, path) {
-    const source = { data: path, ...(draw.once(2) && { layout }) };
+const data = (layout: Layout, weight: number, make: Format['make'], damaged?: RegExp): Format => {
+  const read: Read = async (_, draw, folder) => {
+    const source = { data: folder, ...(draw.once(2) && { layout }) };
     if (!draw.once(4)) return checkData(source);
     const sizes = { size: draw.pick([8, 32, 64]), sourceSizes: [] };
     return prepareTrainingData({ ...source, ...sizes, seed: 1, skipDamaged: draw.once(2), validation: 0 });
-  },
-});
+  };
+  return row(weight, make, read, damaged);
+};
 
 /** The labels in a data set that is one file, by image. */
 async function labelsOf(file: string): Promise<string[]> {
@@ -80,7 +78,7 @@ async function labelsOf(file: string): Promise<string[]> {
 async function readNumbers(file: string): Promise<void> {
   const labels = String(await labelsOf(file));
   const expected = expectedLabels(readFileSync(file)) ?? labels;
-  must(expected === labels, `its labels are read as ${labels}, where they are ${expected}`);
+  ok(expected === labels, `its labels are read as ${labels}, where they are ${expected}`);
 }
 
 /** Reads a list in JSON-lines: a class must have the name that stands in the file. */
@@ -88,26 +86,24 @@ async function readLines(file: string): Promise<void> {
   const text = readFileSync(file, 'utf8');
   for (const name of await labelsOf(file)) {
     const written = JSON.stringify(name);
-    must(text.includes(name) || text.includes(written.slice(1, -1)), `its class ${written} is not in it`);
+    ok(text.includes(name) || text.includes(written.slice(1, -1)), `its class ${written} is not in it`);
   }
 }
 
 let network: Promise<Network> | undefined;
-const image = (weight: number, kind: Parameters<typeof bases.images>[1]): Format => ({
-  weight,
-  make: (folder) => bases.images(folder, kind),
-  async read(file, draw, folder, all) {
-    network ??= Network.load(join(all, 'checkpoint/resnet20.safetensors'), { threads: 1 });
-    const way = draw.below(4);
-    if (way === 0) return checkData({ data: folder, layout: 'folder' });
-    if (way === 1) return (await network).predict([draw.once(2) ? file : await readWhole(file, 2 ** 24)]);
-    const reduction = draw.pick([1, 3, 5] as const);
-    const decoded = await decodeImage(file, way === 2 ? () => reduction : undefined);
-    const { pixels, height, width } = decoded;
-    must(pixels.length === height * width * 3, 'its pixels are not of its sides');
-    return fitImage(decoded, draw.pick([32, 64, 224]), addon().resize, file);
-  },
-});
+const readImage: Read = async (file, draw, folder, all) => {
+  network ??= Network.load(join(all, 'checkpoint/resnet20.safetensors'), { threads: 1 });
+  const way = draw.below(4);
+  if (way === 0) return checkData({ data: folder, layout: 'folder' });
+  if (way === 1) return (await network).predict([draw.once(2) ? file : await readWhole(file, 2 ** 24)]);
+  const reduction = draw.pick([1, 3, 5] as const);
+  const decoded = await decodeImage(file, way === 2 ? () => reduction : undefined);
+  ok(decoded.pixels.length === decoded.height * decoded.width * 3, 'its pixels are not of its sides');
+  return fitImage(decoded, draw.pick([32, 64, 224]), addon().resize, file);
+};
+const image = (weight: number, kind: Parameters<typeof bases.images>[1]) =>
+  row(weight, (folder) => bases.images(folder, kind), readImage);
+const readCache: Read = async (file, _, folder) => fitImage(await bases.cachedImage(folder), 32, addon().resize, file);
 
 /** Reads the state and the files beside it, as a resume does. */
 async function loadRun(_file: string, _draw: Draw, folder: string): Promise<void> {
@@ -138,28 +134,18 @@ const schemas = { 'transfer.yaml': transferSchema, 'compare.yaml': compareSchema
 const readYaml = async (file: string) => yamlOptions(schemas[basename(file) as keyof typeof schemas], file);
 
 const lists = /\.txt$/;
-const [begun, finished] = [false, true].map((isFinished) => (folder: string) => bases.run(folder, isFinished)) as [
-  Format['make'],
-  Format['make'],
-];
-
 export const formats: Readonly<Record<string, Format>> = {
   'zip .pth': weights(150, (folder) => bases.pthFiles(folder, zipPth)),
   'legacy .pth': weights(100, (folder) => bases.pthFiles(folder, legacyPth)),
   safetensors: weights(90, bases.tensorFiles),
   checkpoint: weights(90, bases.checkpoints),
-  state: { weight: 110, make: begun, read: loadRun, damaged: /state/ },
-  'state resumed': { weight: 15, make: begun, read: resumeRun, damaged: /run\/(state|best|rate|.*jsonl)/ },
-  'new run resumed': { weight: 10, make: bases.newRun, read: resumeRun, damaged: /run\// },
-  'run folder': { weight: 80, make: finished, read: readRun, damaged: /run\// },
-  YAML: { weight: 80, make: bases.optionFiles, read: readYaml },
-  'JSON split': { weight: 25, make: bases.splits, read: readParts, damaged: /json$/ },
-  "authors' split": {
-    weight: 45,
-    make: bases.splits,
-    read: (file) => readParts(file.replace(/-\w+$/, '')),
-    damaged: /split-/,
-  },
+  state: row(110, bases.begunRun, loadRun, /state/),
+  'state resumed': row(15, bases.begunRun, resumeRun, /run\/(state|best|rate|.*jsonl)/),
+  'new run resumed': row(10, bases.newRun, resumeRun, /run\//),
+  'run folder': row(80, bases.finishedRun, readRun, /run\//),
+  YAML: row(80, bases.optionFiles, readYaml),
+  'JSON split': row(25, bases.splits, readParts, /json$/),
+  "authors' split": row(45, bases.splits, (file) => readParts(file.replace(/-\w+$/, '')), /split-/),
   idx: data('idx', 30, (folder) => writeIdx(folder)),
   'idx.gz': data('idx', 30, (folder) => writeIdx(folder, { compressed: true })),
   cifar10: data('cifar10', 10, (folder) => writeCifar(folder, cifar10)),
@@ -174,22 +160,15 @@ export const formats: Readonly<Record<string, Format>> = {
   imagenet: data('imagenet', 10, layouts.writeImagenet),
   folder: data('folder', 10, bases.classes),
   Parquet: data('parquet', 60, bases.tables),
-  'Parquet labels': {
-    weight: 30,
-    make: (folder) => write(folder, 'labels.parquet', labelFile(new Draw(0))),
-    read: readNumbers,
-  },
+  'Parquet labels': row(30, (folder) => write(folder, 'labels.parquet', labelFile(new Draw(0))), readNumbers),
   list: data('list', 20, (folder) => bases.lists(folder, 'left'), /csv$/),
-  'JSON-lines list': { weight: 30, make: (folder) => bases.lists(folder, 7), read: readLines, damaged: /jsonl$/ },
+  'JSON-lines list': row(30, (folder) => bases.lists(folder, 7), readLines, /jsonl$/),
   PNG: image(60, 'png'),
   JPEG: image(60, 'jpeg'),
   WebP: image(60, 'webp'),
   GIF: image(40, 'gif'),
   AVIF: image(40, 'avif'),
-  'image cache': {
-    ...{ weight: 15, make: bases.cache, damaged: /entries/ },
-    read: async (file, _, folder) => fitImage(await bases.cachedImage(folder), 32, addon().resize, file),
-  },
+  'image cache': row(15, bases.cache, readCache, /entries/),
 };
 
 const modules = ['safetensors', 'pth', 'parquet', 'text', 'packed', 'images'].map(
@@ -198,7 +177,7 @@ const modules = ['safetensors', 'pth', 'parquet', 'text', 'packed', 'images'].ma
 const kinds = Object.assign({}, ...(await Promise.all(modules)).map((module) => module.kinds), { '': {} }) as Kinds;
 /** All but a state that is resumed may be damaged byte by byte: with a wrong hash it would be refused before. */
 const all = Object.entries(kinds).map(([pattern, own]): [RegExp, Mutators] => {
-  return [new RegExp(pattern), own === sealedMutators ? own : { ...byteMutators, ...own }];
+  return [new RegExp(pattern), own === sealedMutators ? own : { ...byteKinds, ...own }];
 });
 
 /** The mutators for a file of a format, by its path. */

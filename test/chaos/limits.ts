@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import sharp from 'sharp';
-import { run, tinyData, tinySource } from '../tiny.js';
+import { encode, pattern } from '../data/generate.js';
+import { run, tinyData, tinySource, write } from '../tiny.js';
 import type { Part } from './campaign.js';
 import { cli, how, isOrderly } from './processes.js';
 
@@ -25,12 +25,8 @@ const usable = kinds.slice(0, process.getuid?.() === 0 ? 6 : 5);
 /** Photographs of two classes. */
 async function writeImages(folder: string): Promise<void> {
   for (const name of ['train/dark', 'train/bright', 'test/dark', 'test/bright'])
-    for (let k = 0; k < 6; k++) {
-      mkdirSync(join(folder, name), { recursive: true });
-      const background = { r: name.endsWith('dark') ? 20 : 200, g: 40 * k, b: 90 };
-      const image = sharp({ create: { width: 300, height: 200, channels: 3, background } });
-      await image.jpeg().toFile(join(folder, name, `${k}.jpg`));
-    }
+    for (let k = 0; k < 6; k++)
+      write(join(folder, name), `${k}.jpg`, await encode(pattern(k, 200, 300), 200, 300, 'jpeg'));
 }
 
 /** With too little of anything, the program must end with a message. */

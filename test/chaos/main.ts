@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../../src/cli/table.js';
+import { sum } from '../../src/system/statistics.js';
 import { callers } from './callers.js';
 import { type Part, runPart } from './campaign.js';
 import { concurrency } from './concurrency.js';
@@ -44,7 +45,6 @@ for (const part of parts.filter(({ name }) => flags.part.includes(name))) {
   reports.push(await runPart(part, seed, tries, flags.try));
 }
 
-const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 const [tried, found] = [sum(reports.map((part) => part.tried)), sum(reports.map(({ finds }) => finds.length))];
 const leftOut = reports.filter((part) => part.leftOut !== undefined).length;
 const all = { seed, minutes, tried, found, leftOut, parts: reports };

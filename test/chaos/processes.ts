@@ -38,7 +38,3 @@ export function wrongError(error: unknown): string | undefined {
   const { code, stack, cause } = Object(error) as { code?: string; stack?: string; cause?: { stack?: string } };
   return `${code ?? 'no code'}: ${stack ?? error}\n${cause?.stack ?? ''}`;
 }
-
-export function must(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(what);
-}

@@ -35,13 +35,11 @@ function start(draw: Draw, job = jobOf(draw), follow: (run: NativeRun, event: Na
       if (event.type !== 'decode') run.saved();
       else run.answer(event.ticket, new Uint8Array(event.images.length * size * size * 3).fill(event.ticket));
     };
+    const { resize } = addon();
     draw.either<unknown>(
       reply,
       () => setTimeout(reply, draw.below(4)),
-      () =>
-        addon()
-          .resize(new Uint8Array(9 * 9 * 3), 9, 9, 5, 5)
-          .then(reply),
+      () => resize(new Uint8Array(9 * 9 * 3), 9, 9, 5, 5).then(reply),
     );
   });
   return { run, result: draw.once(5) ? run.tryRates([0.1, 0.2, 0.3]) : run.start() };
@@ -121,9 +119,8 @@ const library = () => spawnSync('g++', ['-print-file-name=libtsan.so'], { encodi
 const environment = (more = '') => ({
   L2T_NATIVE_BUILD: join(packageRoot, folder),
   LD_PRELOAD: library(),
-  // Node, V8 and LibTorch are not compiled with ThreadSanitizer, so it sees their locks but not their atomics. It
-  // therefore ignores their reads and writes, but respects the order that their locks give. Only races between our own
-  // functions are reported.
+  // Node, V8 and LibTorch are not compiled with ThreadSanitizer: it sees their locks, but not their atomics, so it must
+  // ignore their reads and writes. Only races between our own functions are reported.
   TSAN_OPTIONS: `ignore_noninstrumented_modules=1 ${more}`,
 });
 

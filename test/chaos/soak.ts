@@ -1,17 +1,15 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError, transfer } from '../../src/index.js';
-import { tinyData, tinySource } from '../tiny.js';
+import { median } from '../../src/system/statistics.js';
+import { tinyData, tinyOptions, tinySource } from '../tiny.js';
 import type { Part } from './campaign.js';
 import type { Scenes } from './child.js';
 import { how, inOwnProcess } from './processes.js';
 
 /**
- * How much may be added between the warm-up and the end. A run of this size that stayed would add 0.2 MB of buffers,
- * and some 30 KB of heap for its objects.
- * - rss: what the allocators keep for later; it fluctuates by some MB even if everything is freed.
- * - heap: compiled code and caches of V8 come and go.
- * - buffers: measured after gc(), so only what the last run's result holds may stay.
+ * How much may be added after the warm-up. A run that stayed would add 0.2 MB of buffers and 30 KB of heap. Allocators
+ * keep some MB of the resident set even if all is freed, and compiled code comes and goes in the heap.
  */
 const bounds = { rss: 24e6, heap: 2e6, buffers: 0.3e6, descriptors: 0, threads: 0 };
 type Sample = typeof bounds;
@@ -41,15 +39,7 @@ export const scenes: Scenes<{ readonly count: number }> = {
   /** Prints samples after each of many runs, a third of them aborted, and within a run of ten times as many steps. */
   soak: async (draw, folder, { count }) => {
     const data = { data: tinyData(4), source: await tinySource() };
-    const options = {
-      ...data,
-      target: 'vgg9_bn',
-      width: 0.0625,
-      pairs: '8-3',
-      batch: 4,
-      threads: 1,
-      lr: 0.001,
-    } as const;
+    const options = { ...tinyOptions, ...data, width: 0.0625, pairs: '8-3', batch: 4, lr: 0.001 };
     const runs: Sample[] = [];
     for (let k = 0; k < count; k++) {
       const out = join(folder, `run-${k}`);
@@ -73,8 +63,6 @@ export const scenes: Scenes<{ readonly count: number }> = {
     process.stdout.write(JSON.stringify({ runs, steps }));
   },
 };
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 /** Many runs in one process, a third of them aborted, and ten steps of one long run for each: nothing may grow. */
 export const soak: Part = {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { readSafetensors } from '../../src/networks/weights/safetensors.js';
@@ -22,7 +22,8 @@ export interface Workload {
   damage(folder: string): Promise<string[]>;
 }
 
-function filesBelow(folder: string): string[] {
+/** The files in a folder, by path; none if there is no folder. */
+export function filesBelow(folder: string): string[] {
   if (!existsSync(folder)) return [];
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => !entry.isDirectory());
@@ -34,48 +35,35 @@ const timed = /(^|\/)(timing\.jsonl|sources\.json|comparison\.(md|csv|json)|repo
 
 /** A hash of every file of a run or an experiment, but of those that match `changing`. */
 export function hashes(folder: string, changing = timed): Files {
-  const hash = (path: string): string => {
+  const content = (path: string): string => {
     if (!lstatSync(path).isFile()) return 'no file';
     const text = readFileSync(path, 'latin1');
     // Paths of the folder itself differ from one copy to another.
-    const same = /\.(yaml|json)$/.test(path) ? text.replaceAll(folder, '') : text;
-    return createHash('sha256').update(same, 'latin1').digest('hex');
+    return hash('sha256', /\.(yaml|json)$/.test(path) ? text.replaceAll(folder, '') : text);
   };
   const files = filesBelow(folder);
-  return Object.fromEntries(files.map((name) => [name, changing.test(name) ? 'is there' : hash(join(folder, name))]));
+  return Object.fromEntries(files.map((name) => [name, changing.test(name) ? '' : content(join(folder, name))]));
 }
 
 /** How two outcomes differ; empty where they don't. */
 export function differences(expected: Files, got: Files): string[] {
   const names = Object.keys({ ...expected, ...got }).filter((name) => expected[name] !== got[name]);
   const problem = (name: string) => (name in expected ? (name in got ? 'differs' : 'is missing') : 'is left over');
-  return names.length === 0
-    ? []
-    : [
-        names
-          .map((name) => `${name} ${problem(name)}`)
-          .slice(0, 6)
-          .join('; '),
-      ];
+  return names.slice(0, 6).map((name) => `${name} ${problem(name)}`);
 }
 
 /** What is wrong with the files under their final names: each must be whole. */
 async function damagedFiles(folder: string): Promise<string[]> {
-  const readers: Readonly<Record<string, (path: string) => unknown>> = {
-    safetensors: readSafetensors,
-    json: (path) => JSON.parse(readFileSync(path, 'utf8')),
-    jsonl: (path) =>
-      readFileSync(path, 'utf8')
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line)),
-  };
   const problems: string[] = [];
   for (const name of filesBelow(folder)) {
-    const read = readers[name.slice(name.lastIndexOf('.') + 1)];
-    await new Promise((resolve) => resolve(read?.(join(folder, name)))).catch((error) =>
-      problems.push(`${name} is damaged: ${error}`),
-    );
+    const path = join(folder, name);
+    try {
+      if (name.endsWith('.safetensors')) await readSafetensors(path);
+      if (name.endsWith('.json')) JSON.parse(readFileSync(path, 'utf8'));
+      if (name.endsWith('.jsonl')) for (const line of readFileSync(path, 'utf8').trim().split('\n')) JSON.parse(line);
+    } catch (error) {
+      problems.push(`${name} is damaged: ${error}`);
+    }
   }
   return problems;
 }

@@ -58,7 +58,7 @@ export async function checkpoints(folder: string): Promise<void> {
 }
 
 /** A run, which has an epoch left or is finished, and the data and the source that it names. */
-export async function run(folder: string, isFinished: boolean): Promise<void> {
+async function run(folder: string, isFinished: boolean): Promise<void> {
   const made = { data: tinyData(4), source: await tinySource({ width: 1 / 16 }) };
   const given = { data: join(folder, 'data'), source: join(folder, 'source.safetensors') };
   for (const name of ['data', 'source'] as const) cpSync(made[name], given[name], { recursive: true });
@@ -70,7 +70,9 @@ export async function run(folder: string, isFinished: boolean): Promise<void> {
   await begun.result.catch(() => {});
 }
 
-/** A run that has only begun. */
+export const begunRun = (folder: string) => run(folder, false);
+export const finishedRun = (folder: string) => run(folder, true);
+/** A run that has only its options. */
 export async function newRun(folder: string): Promise<void> {
   await run(folder, false);
   const files = readdirSync(join(folder, 'run')).filter((name) => !/options|split/.test(name));

@@ -22,6 +22,8 @@ export const on =
   (bytes, draw, other) =>
     join(write(change(read(bytes), draw, read(other)), draw, bytes));
 
+export const same = <P>(part: P): P => part;
+
 /** The mutators of a part. */
 export const within = (label: string, inner: Mutators, through: (mutate: Mutator) => Mutator): Mutators =>
   Object.fromEntries(Object.entries(inner).map(([name, mutate]) => [`${label}: ${name}`, through(mutate)]));
@@ -106,7 +108,7 @@ const flip = (bytes: Buffer, draw: Draw): Buffer => {
   return spliced(bytes, at, at + 1, Uint8Array.of((bytes[at] ?? 0) ^ (1 << draw.below(8))));
 };
 
-export const byteMutators = {
+export const byteKinds = {
   'bit flip': flip,
   'bit flips': times(2, 8, flip),
   truncation: (bytes, draw) => bytes.subarray(0, place(bytes, draw)),
@@ -130,4 +132,4 @@ export const byteMutators = {
 
 /** Any damage to bytes. */
 export const anyByte: Mutator = (bytes, draw, other) =>
-  draw.pick(Object.values<Mutator>(byteMutators))(bytes, draw, other);
+  draw.pick(Object.values<Mutator>(byteKinds))(bytes, draw, other);

@@ -1,7 +1,7 @@
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
 import type { Draw } from '../draw.js';
-import { after, allBytes, anyByte, byteMutators, join, type Kinds, number, on, piecewise, times } from './bytes.js';
+import { after, allBytes, anyByte, byteKinds, join, type Kinds, number, on, piecewise, same, times } from './bytes.js';
 
 /** Sides far too large, at the limit, and just below it: the largest images that are decoded in full are 8190 × 8190. */
 const sides = [
@@ -24,17 +24,14 @@ const pngOf = (chunks: readonly Buffer[]): Buffer =>
 
 const onChunks = on(chunksOf, pngOf);
 /** With right checksums. */
-const sealed = on(
-  (png) => png,
-  (png) => pngOf(chunksOf(png)),
-);
+const sealed = on(same, (png) => pngOf(chunksOf(png)));
 /** The compressed pixels. */
 const onPixels = on(
   (png) => (chunksOf(png).find((chunk) => typeOf(chunk) === 'IDAT') as Buffer).subarray(4),
   (data, _, png) => pngOf(chunksOf(png).map((chunk) => (typeOf(chunk) === 'IDAT' ? join('IDAT', data) : chunk))),
 );
 const changedChunk = (chunk: Buffer, draw: Draw) =>
-  join(chunk.subarray(0, 4), byteMutators['integer set'](chunk.subarray(4), draw, chunk));
+  join(chunk.subarray(0, 4), byteKinds['integer set'](chunk.subarray(4), draw, chunk));
 
 const types = 'PLTE tRNS gAMA iCCP zTXt iTXt eXIf acTL fcTL pHYs sBIT hIST aaaa AAAA IDAT IEND'.split(' ');
 const anyChunk = (draw: Draw): Buffer => {
@@ -57,15 +54,11 @@ const frame = (...distances: number[]) => after(/\xff[\xc0-\xc2]/, ...distances)
 
 /** Sides of WebP stand elsewhere in each of its kinds; in a lossless one, two of 14 bits stand in four bytes. */
 const short = sides.map((side) => side & 0x3fff);
+const packed = short.flatMap((width) => short.map((height) => width + height * 2 ** 14));
 const webpSides = {
   VP8X: number(3, 'LE', [24, 27], sides),
   'VP8 ': number(2, 'LE', [26, 28], short),
-  VP8L: number(
-    4,
-    'LE',
-    [21],
-    short.flatMap((width) => short.map((height) => width + height * 2 ** 14)),
-  ),
+  VP8L: number(4, 'LE', [21], packed),
 };
 
 const gifFrame = /(?<=^.{13}[^,]*),/s;
@@ -102,7 +95,7 @@ export const kinds: Kinds = {
   '[.](jpe?g|JPEG)$': {
     'JPEG sides': times(1, 2, number(2, 'BE', frame(5, 7), sides)),
     'JPEG frame': number(1, 'BE', frame(1, 4, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18), [0, 1, 2, 4, 17, 68, 0xc2, 255]),
-    ...piecewise('JPEG segment', onSegments, (segment, draw) => byteMutators['integer set'](segment, draw, segment)),
+    ...piecewise('JPEG segment', onSegments, (segment, draw) => byteKinds['integer set'](segment, draw, segment)),
   },
   '[.]webp$': {
     'WebP sides': (webp, draw, other) =>

@@ -1,6 +1,18 @@
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
-import { anyByte, byteMutators, join, type Kinds, type Mutator, number, on, spliced, times, within } from './bytes.js';
+import {
+  anyByte,
+  byteKinds,
+  join,
+  type Kinds,
+  type Mutator,
+  number,
+  on,
+  same,
+  spliced,
+  times,
+  within,
+} from './bytes.js';
 
 /** Changes the header of an IDX file, MNIST's format: the magic number and the dimensions. */
 const idxHeader = number(4, 'BE', ({ 3: rank = 0 }) => [0, 4, 8, 12].slice(0, 1 + rank));
@@ -19,7 +31,7 @@ const idxDimensions: Mutator = (bytes, draw) => {
   return spliced(bytes, 4, 4 + 4 * dims.length, join(...dims.map((dim) => little(dim, 4).toReversed())));
 };
 
-const idx = { ...byteMutators, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
+const idx = { ...byteKinds, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
 
 /** The elements of an uncompressed MAT file, at most 64: another file may seem to have millions. */
 function matElements(bytes: Buffer): Buffer[] {
@@ -56,29 +68,23 @@ const matCells: Mutator = (bytes, draw) => {
   return spliced(bytes, 128, 128, inner);
 };
 
-const mat = { ...byteMutators, 'MAT tag': matTag, 'MAT tags': times(2, 2, matTag), 'MAT cells': matCells };
+const mat = { ...byteKinds, 'MAT tag': matTag, 'MAT tags': times(2, 2, matTag), 'MAT cells': matCells };
 
-const onGz = on(
-  (bytes) => gunzipSync(bytes) as Buffer,
-  (content) => gzipSync(content, { level: 1 }),
-);
+const unzipped = (bytes: Buffer): Buffer => gunzipSync(bytes);
+const onGz = on(unzipped, (content) => gzipSync(content, { level: 1 }));
 
 export const kinds: Kinds = {
   ubyte$: idx,
   '[.]gz$': {
     ...within('compressed', idx, onGz),
     'zeros compressed': (bytes, draw) =>
-      gzipSync(join(gunzipSync(bytes).subarray(0, 16), Buffer.alloc(draw.power(2 ** 23)))),
+      gzipSync(join(unzipped(bytes).subarray(0, 16), Buffer.alloc(draw.power(2 ** 23)))),
     'two members': (bytes, _, other) => join(bytes, other),
   },
   // An uncompressed file is only damaged, damaged and then compressed, or compressed and then damaged.
   '[.]mat$': {
     ...mat,
-    ...within(
-      'compressed',
-      mat,
-      on((bytes) => bytes, matCompressed),
-    ),
+    ...within('compressed', mat, on(same, matCompressed)),
     'compressed, then damaged': (bytes, draw, other) => anyByte(matCompressed(bytes), draw, matCompressed(other)),
     'zeros compressed': (bytes, draw) =>
       matCompressed(join(bytes, words(14, 0xfffff8), Buffer.alloc(draw.power(2 ** 23)))),

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { little } from '../../networks/weights/pickle-writer.js';
 import { type Draw, extremes } from '../draw.js';
 import { join, type Kinds } from './bytes.js';
@@ -98,9 +98,8 @@ function parquetOf(plan: Plan): Buffer {
 
 /** What must be read of a file that was written here: the labels by row, or an error. By the hash of its bytes. */
 const expected = new Map<string, string>();
-const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 /** The labels that must be read, or 'refused'; undefined of a file that was damaged in other ways. */
-export const expectedLabels = (bytes: Uint8Array): string | undefined => expected.get(hash(bytes));
+export const expectedLabels = (bytes: Uint8Array): string | undefined => expected.get(hash('sha256', bytes));
 
 /** A file of labels that are drawn, and of what `plan` says. */
 export function labelFile(
@@ -113,7 +112,7 @@ export function labelFile(
   const usual: Plan = { labels, encoding, version: draw.pick([1, 2]), said: {}, hasDictionary: true, beyond: 0 };
   const plan = { ...usual, ...given };
   const bytes = parquetOf(plan);
-  expected.set(hash(bytes), refused(plan) ? 'refused' : String(plan.labels));
+  expected.set(hash('sha256', bytes), refused(plan) ? 'refused' : String(plan.labels));
   return bytes;
 }
 

@@ -1,18 +1,7 @@
 import { bytes as latin1, little } from '../../networks/weights/pickle-writer.js';
 import { zip } from '../../networks/weights/pth-writer.js';
 import { type Draw, extremes, hostileTexts } from '../draw.js';
-import {
-  anyByte,
-  byteMutators,
-  join,
-  type Kinds,
-  type Mutator,
-  number,
-  on,
-  piecewise,
-  times,
-  within,
-} from './bytes.js';
+import { anyByte, byteKinds, join, type Kinds, type Mutator, number, on, piecewise, times, within } from './bytes.js';
 
 /** Opcodes by the size of their argument, or of the length before it. GLOBAL has two lines. */
 const sizes = (codes: Readonly<Record<number, string>>) =>
@@ -71,7 +60,7 @@ const onOpcodes = on(opcodesOf, (opcodes) => join(...opcodes));
 /** Another argument, which may be before the old one. */
 const otherArgument = (old: Buffer, draw: Draw) => join(opcode(draw, old[0]), draw.once(2) ? old.subarray(1) : '');
 const pickle = {
-  ...byteMutators,
+  ...byteKinds,
   ...piecewise('opcode', onOpcodes, otherArgument, (draw) => opcode(draw)),
   'deep or shared': onOpcodes((all, draw) => all.toSpliced(draw.below(all.length), 0, join(bomb(draw)))),
 };

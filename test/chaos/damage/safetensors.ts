@@ -3,7 +3,7 @@ import { withHash } from '../../../src/networks/weights/content-hash.js';
 import { parseSafetensors, safetensorsChunks } from '../../../src/networks/weights/safetensors.js';
 import { little } from '../../networks/weights/pickle-writer.js';
 import { type Draw, hostileTexts, numberTexts } from '../draw.js';
-import { byteMutators, join, type Kinds, type Mutator, type Mutators, on, times } from './bytes.js';
+import { byteKinds, join, type Kinds, type Mutator, type Mutators, on, times } from './bytes.js';
 import { type Edit, editedJson, fromTree, leafOf, otherNumber, type Tree, toTree } from './text.js';
 
 /** Changes a text: as JSON if it is JSON. */
@@ -96,7 +96,7 @@ function otherTensor(tensors: Map<string, Tensor>, draw: Draw): void {
     () => put({ dtype, data: draw.bytes(count * itemSize(dtype)) }),
     () => put({ data: new Uint8Array(data.length).fill(draw.pick([0, 0x7f, 0xff, 0x80])) }),
     () => put(draw.pick([...tensors.values()])),
-    () => put({ data: byteMutators['integer set'](Buffer.from(data), draw, Buffer.from(data)) }),
+    () => put({ data: byteKinds['integer set'](Buffer.from(data), draw, Buffer.from(data)) }),
   );
 }
 

@@ -1,17 +1,13 @@
 import { parse, stringify } from 'yaml';
 import { type Draw, hostileTexts, numberTexts } from '../draw.js';
-import { join, type Kinds, type Mutators, on, piecewise, spliced } from './bytes.js';
+import { join, type Kinds, type Mutators, on, piecewise, same, spliced } from './bytes.js';
 
 /** A change of text, which may stand in a file of text or in the header of another file. */
 export type Edit = (text: string, draw: Draw) => string;
-export const onText = on(
-  (bytes) => bytes.toString('utf8'),
-  (text) => text,
-);
-const onLines = on(
-  (bytes) => bytes.toString('utf8').split('\n'),
-  (lines) => lines.join('\n'),
-);
+const textOf = (bytes: Buffer): string => bytes.toString('utf8');
+const linesOf = (bytes: Buffer): string[] => textOf(bytes).split('\n');
+export const onText = on(textOf, same);
+const onLines = on(linesOf, (lines) => lines.join('\n'));
 const onLine = (change: Edit) =>
   onLines((lines, draw) => {
     const at = draw.below(lines.length);
