@@ -14,6 +14,7 @@ import { detached } from './values.js';
 const original = checkpointOf();
 const once = { ...tinyOptions, pairs: undefined, method: 'scratch', width: 1 / 16, epochs: 1 } as const;
 const trained = { ...once, data: 'data' };
+const compared = { ...trained, method: undefined, methods: 'scratch', seeds: 1 } as api.CompareOptions;
 const loading = { threads: 1 };
 
 /** Lets a drawn number of turns of the microtasks or of the event loop pass, most often none or a few. */
@@ -74,10 +75,7 @@ const calls: Readonly<Record<string, readonly [call: (network: api.Network) => P
   'transfer without a folder': [() => api.transfer(trained).result, 'runs/vgg9_bn-scratch-1'],
   resumeOrStart: [() => api.resumeOrStart({ ...trained, out: 'tried' }).result, 'tried'],
   resume: [() => api.resume('finished').result],
-  compare: [
-    () => api.compare({ ...trained, method: undefined, methods: 'scratch', seeds: 1 } as api.CompareOptions),
-    'runs/compare-1/comparison.md',
-  ],
+  compare: [() => api.compare(compared), 'runs/compare-1/comparison.md'],
   evaluate: [() => api.evaluate('finished/best.safetensors', { data: 'data', threads: 1 })],
   checkData: [() => api.checkData({ data: 'data' })],
   'Network.load': [() => api.Network.load('source.safetensors', loading)],
@@ -108,11 +106,7 @@ async function directory(attempt: Try, network: api.Network, here: string): Prom
   }
 }
 
-const kinds = {
-  weights: { weight: 5, make: weights },
-  images: { weight: 5, make: images },
-  directory: { weight: 1, make: directory },
-};
+const kinds = [...Array<typeof directory>(5).fill(weights), ...Array<typeof directory>(5).fill(images), directory];
 
 /** The API is called, and what it was given changes while the call goes on. */
 export const callers: Part<string> = {
@@ -127,7 +121,7 @@ export const callers: Part<string> = {
     await api.transfer({ ...trained, data, out: join(here, 'finished') }).result;
     const network = await api.Network.load(join(here, 'source.safetensors'), loading);
     return async (attempt) => {
-      const { make } = kinds[attempt.draw.weighted(kinds)];
+      const make = attempt.draw.pick(kinds);
       await make(attempt, network, here).catch((error) => attempt.find(wrongError(error) ?? `${error}`));
     };
   },

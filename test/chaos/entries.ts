@@ -11,7 +11,7 @@ import { damageArguments, hostile, Thrown } from './values.js';
 /** Calls a function, and judges what it throws, at once or later: the first wrong error is the find of the try. */
 type Judge = (call: () => unknown) => Promise<void>;
 type Any = (...args: unknown[]) => unknown;
-type Class<T> = new (...args: unknown[]) => T;
+const construct = <T>(Class: unknown, args: unknown[]): T => Reflect.construct(Class as typeof Object, args) as T;
 
 /** One function or class of the addon: arguments that work, and how they are used. */
 interface Call {
@@ -67,7 +67,7 @@ async function useRun([job, ...rest]: unknown[], draw: Draw, judge: Judge): Prom
     } else if (event.type !== 'step') draw.once(2) ? setImmediate(() => run.saved()) : run.saved();
     if (events === throwsAt) throw new Thrown('by the callback');
   };
-  const run = new (addon().Run as unknown as Class<NativeRun>)(job, job, onEvent, ...rest);
+  const run = construct<NativeRun>(addon().Run, [job, job, onEvent, ...rest]);
   if (often > 0) stray();
   // If the changed numbers are valid, the job may be a long one.
   const timer = setTimeout(() => run.stop(), 1500);
@@ -84,7 +84,7 @@ async function useRun([job, ...rest]: unknown[], draw: Draw, judge: Judge): Prom
 
 /** Runs inference, which reads memory that JavaScript may take away meanwhile. */
 async function useNetwork(args: unknown[], draw: Draw, judge: Judge): Promise<void> {
-  const loaded = new (addon().Network as unknown as Class<{ infer: Any }>)(...args);
+  const loaded = construct<{ infer: Any }>(addon().Network, args);
   const pending: Promise<void>[] = [];
   for (let calls = draw.pick([1, 1, 3]); calls > 0; calls--) {
     const given: unknown[] = [new Uint8Array(draw.between(1, 3) * 32 * 32 * 3), draw.once(2)];
@@ -94,6 +94,11 @@ async function useNetwork(args: unknown[], draw: Draw, judge: Judge): Promise<vo
   await Promise.all(pending);
 }
 
+const networkArgs = () => {
+  const weights = addon().initialise(network, 1);
+  return [{ network, weights, size: 32, normalisation, device: 'cpu', threads: 1 }];
+};
+const pairs = ['one-to-one', '8-3', 'single', 'all-to-all'];
 const calls: Readonly<Record<string, Call>> = {
   info: { weight: 1, args: () => [] },
   device: { weight: 8, args: () => ['cpu'] },
@@ -102,34 +107,25 @@ const calls: Readonly<Record<string, Call>> = {
   networks: { weight: 1, args: () => [] },
   describe: { weight: 12, args: () => [network, 32] },
   initialise: { weight: 12, args: () => [network, 1] },
-  pairs: {
-    weight: 12,
-    args: (draw) => [network, 32, target, 32, draw.pick(['one-to-one', '8-3', 'single', 'all-to-all'])],
-  },
+  pairs: { weight: 12, args: (draw) => [network, 32, target, 32, draw.pick(pairs)] },
   resize: { weight: 20, args: () => [new Uint8Array(5 * 7 * 3), 5, 7, 4, 3] },
   measureMachine: { weight: 1, args: () => [1] },
   Bench: {
     weight: 10,
     args: () => [benchJob],
-    use: (args) => new (addon().Bench as unknown as Class<{ iterate: Any }>)(...args).iterate(),
+    use: (args) => construct<{ iterate: Any }>(addon().Bench, args).iterate(),
   },
-  Network: {
-    weight: 25,
-    args: () => {
-      const weights = addon().initialise(network, 1);
-      return [{ network, weights, size: 32, normalisation, device: 'cpu', threads: 1 }];
-    },
-    use: useNetwork,
-  },
+  Network: { weight: 25, args: networkArgs, use: useNetwork },
   Run: { weight: 35, args: (draw) => [runJob(draw)], use: useRun },
 };
 
 /** Uses a class or method wrongly: without `new`, on another object, as the base of another class. */
 function misuse(args: unknown[], draw: Draw): unknown {
   const { Run, Network, Bench } = addon();
-  const Chosen = draw.pick([Run, Network, Bench]) as unknown as Class<object>;
+  const Chosen = draw.pick<unknown>([Run, Network, Bench]) as new (...args: unknown[]) => object;
   const { constructor: _, ...methods } = Object.getOwnPropertyDescriptors(Chosen.prototype);
   const method = draw.pick(Object.values<PropertyDescriptor>(methods)).value as Any;
+  const other = () => construct<object>(Network, networkArgs());
   const strangers = [undefined, null, {}, 1, Chosen, Chosen.prototype, new Proxy({}, {})];
   return draw.either(
     () => (Chosen as unknown as Any)(...args),
@@ -137,10 +133,7 @@ function misuse(args: unknown[], draw: Draw): unknown {
     () => method.call(Object.create(Chosen.prototype), ...args),
     () => Reflect.construct(Chosen, args, draw.pick([Object, Array, class Other {}, Chosen])),
     () => new (class Other extends Chosen {})(...args),
-    () => {
-      const other = Reflect.construct(Network, calls.Network?.args(draw) as unknown[]);
-      return method.call(draw.pick([other, new Proxy(other, {})]), ...args);
-    },
+    () => method.call(draw.pick<unknown>([other(), new Proxy(other(), {})]), ...args),
   );
 }
 

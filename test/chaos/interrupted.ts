@@ -27,19 +27,11 @@ const operations = Object.keys(faults) as Operation[];
 const saving: readonly Operation[] = ['rename', 'fsync', 'link', 'unlink', 'mkdir', 'open'];
 
 /** The files, calls and seconds of a workload that nothing disturbs. */
-interface Undisturbed {
-  readonly name: string;
-  readonly files: Files;
-  readonly counts: Readonly<Record<Operation, number>>;
-  readonly seconds: number;
-}
+type Undisturbed = Readonly<{ name: string; files: Files; counts: Record<Operation, number>; seconds: number }>;
 
+type Judge<T> = (ended: Outcome) => T;
 /** SIGKILL after so many milliseconds, or a fault such as "write:3:28+" (fault.c), and how the process may end. */
-interface Disturbance {
-  readonly what: number | string;
-  readonly kind?: (ended: Outcome) => string;
-  readonly allowed?: (ended: Outcome) => boolean;
-}
+type Disturbance = Readonly<{ what: number | string; kind?: Judge<string>; allowed?: Judge<boolean> }>;
 
 /** Runs a workload with a fault on the files in `folder`. `counts`: the file in which its calls are counted. */
 const withFault = (workload: Workload, folder: string, counts: string, fault: string) => {
@@ -107,10 +99,9 @@ export const kills = interrupted('kills', 180, (attempt, all) => {
 
 /** SIGKILL just before the n-th call. The number of timed saves differs from run to run, so it may never come. */
 export const killsAtSaves = interrupted('kills-at-saves', 360, (attempt, all) => {
-  const points = all.flatMap((chosen) =>
-    saving.flatMap((operation) =>
-      Array.from({ length: chosen.counts[operation] }, (_, n) => ({ chosen, operation, n })),
-    ),
+  const calls = all.flatMap((chosen) => saving.map((operation) => ({ chosen, operation })));
+  const points = calls.flatMap((call) =>
+    Array.from({ length: call.chosen.counts[call.operation] }, (_, n) => ({ ...call, n })),
   );
   attempt.figure('points', points.length);
   const { chosen, operation, n } = attempt.draw.pick(points);

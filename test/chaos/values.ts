@@ -127,6 +127,7 @@ function damagePlace(place: Place, draw: Draw): string {
   const neighbour = valueAt([holder, draw.pick(Object.keys(holder))]);
   let reads = 0;
   const failing = (target: object, name: string | symbol) => (reads++ >= late ? thrower() : Reflect.get(target, name));
+  const list = !types.isProxy(value) && Array.isArray(value) && value.length > 0 ? value : undefined;
   const ways: Record<string, () => unknown> = {
     'another value': () => put(other),
     deleted: () => delete holder[key],
@@ -137,12 +138,12 @@ function damagePlace(place: Place, draw: Draw): string {
   };
   if (typeof value === 'object' && value !== null)
     ways['a proxy'] = () => put(new Proxy(value, draw.pick([{}, { get: failing }])));
-  if (!types.isProxy(value) && Array.isArray(value) && value.length > 0)
-    ways['another length'] = () => {
-      // An earlier change may have given it the largest length of an array.
-      if (value.length < full && draw.once(2)) value.push(valueAt([value as never, String(draw.below(value.length))]));
-      else value.length = draw.pick([0, value.length - 1, Math.min(value.length + 5, full), full]);
-    };
+  if (list) {
+    // An earlier change may have given it the largest length of an array.
+    const longer = () => list.length < full && list.push(valueAt([list as never, `${draw.below(list.length)}`]));
+    const length = draw.pick([0, list.length - 1, Math.min(list.length + 5, full), full]);
+    ways['another length'] = () => draw.either<unknown>(longer, () => Object.assign(list, { length }));
+  }
   if (ArrayBuffer.isView(value) && !draw.once(4)) {
     put(otherView(value, draw));
     return 'another view';

@@ -24,6 +24,17 @@ export const on =
 
 export const same = <P>(part: P): P => part;
 
+/** What is before `start`, pieces of the length that `lengthOf` gives (or 0), and the rest. */
+export function pieces(bytes: Buffer, start: number, lengthOf: (rest: Buffer) => number): Buffer[] {
+  const found = [bytes.subarray(0, start)];
+  let rest = bytes.subarray(start);
+  for (let length = 1; rest.length > 0 && length > 0; rest = rest.subarray(length)) {
+    length = lengthOf(rest);
+    if (length > 0) found.push(rest.subarray(0, length));
+  }
+  return [...found, rest];
+}
+
 /** The mutators of a part. */
 export const within = (label: string, inner: Mutators, through: (mutate: Mutator) => Mutator): Mutators =>
   Object.fromEntries(Object.entries(inner).map(([name, mutate]) => [`${label}: ${name}`, through(mutate)]));

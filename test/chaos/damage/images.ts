@@ -1,7 +1,8 @@
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
 import type { Draw } from '../draw.js';
-import { after, allBytes, anyByte, byteKinds, join, type Kinds, number, on, piecewise, same, times } from './bytes.js';
+import type { Kinds } from './bytes.js';
+import { after, allBytes, anyByte, byteKinds, join, number, on, pieces, piecewise, same, times } from './bytes.js';
 
 /** Sides far too large, at the limit, and just below it: the largest images that are decoded in full are 8190 × 8190. */
 const sides = [
@@ -11,12 +12,10 @@ const sides = [
 const u32 = (value: number): Uint8Array => little(value, 4).toReversed();
 
 /** A PNG's chunks: the type, then the data. */
-function chunksOf(png: Buffer): Buffer[] {
-  const found: Buffer[] = [];
-  for (let at = 8; at + 12 <= png.length; at += 12 + png.readUInt32BE(at))
-    found.push(png.subarray(at + 4, at + 8 + png.readUInt32BE(at)));
-  return found;
-}
+const chunksOf = (png: Buffer): Buffer[] =>
+  pieces(png, 8, (rest) => 12 + rest.readUInt32BE(0))
+    .slice(1, -1)
+    .map((chunk) => chunk.subarray(4, -4));
 const typeOf = (chunk: Buffer): string => chunk.toString('latin1', 0, 4);
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 const pngOf = (chunks: readonly Buffer[]): Buffer =>
@@ -42,13 +41,8 @@ const anyChunk = (draw: Draw): Buffer => {
 const large = '8190x8190 8193x8192 99999x600 600x99999 67108864x1 1x67108864 1048576x65 100001x8'.split(' ');
 
 /** The beginning, the segments (marker, length, content), and the rest of a JPEG. */
-function segmentsOf(jpeg: Buffer): Buffer[] {
-  const found = [jpeg.subarray(0, 2)];
-  let at = 2;
-  for (; at + 4 < jpeg.length && jpeg[at] === 0xff && jpeg[at + 1] !== 0xda; at += 2 + jpeg.readUInt16BE(at + 2))
-    found.push(jpeg.subarray(at, at + 2 + jpeg.readUInt16BE(at + 2)));
-  return [...found, jpeg.subarray(at)];
-}
+const segmentsOf = (jpeg: Buffer): Buffer[] =>
+  pieces(jpeg, 2, (rest) => (rest[0] === 0xff && rest[1] !== 0xda ? 2 + rest.readUInt16BE(2) : 0));
 const onSegments = on(segmentsOf, (segments) => join(...segments));
 const frame = (...distances: number[]) => after(/\xff[\xc0-\xc2]/, ...distances);
 

@@ -1,18 +1,7 @@
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
-import {
-  anyByte,
-  byteKinds,
-  join,
-  type Kinds,
-  type Mutator,
-  number,
-  on,
-  same,
-  spliced,
-  times,
-  within,
-} from './bytes.js';
+import type { Kinds, Mutator } from './bytes.js';
+import { anyByte, byteKinds, join, number, on, pieces, same, spliced, times, within } from './bytes.js';
 
 /** Changes the header of an IDX file, MNIST's format: the magic number and the dimensions. */
 const idxHeader = number(4, 'BE', ({ 3: rank = 0 }) => [0, 4, 8, 12].slice(0, 1 + rank));
@@ -33,13 +22,8 @@ const idxDimensions: Mutator = (bytes, draw) => {
 
 const idx = { ...byteKinds, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
 
-/** The elements of an uncompressed MAT file, at most 64: another file may seem to have millions. */
-function matElements(bytes: Buffer): Buffer[] {
-  const found: Buffer[] = [];
-  for (let at = 128; at + 8 <= bytes.length && found.length < 64; at += 8 + bytes.readUInt32LE(at + 4))
-    found.push(bytes.subarray(at, at + 8 + bytes.readUInt32LE(at + 4)));
-  return found;
-}
+/** The elements of an uncompressed MAT file. */
+const matElements = (bytes: Buffer) => pieces(bytes, 128, (rest) => 8 + rest.readUInt32LE(4)).slice(1, -1);
 
 function matCompressed(bytes: Buffer): Buffer {
   const packed = matElements(bytes).map((element) => deflateSync(element, { level: 1 }));

@@ -1,7 +1,8 @@
 import { bytes as latin1, little } from '../../networks/weights/pickle-writer.js';
 import { zip } from '../../networks/weights/pth-writer.js';
 import { type Draw, extremes, hostileTexts } from '../draw.js';
-import { anyByte, byteKinds, join, type Kinds, type Mutator, number, on, piecewise, times, within } from './bytes.js';
+import type { Kinds, Mutator } from './bytes.js';
+import { anyByte, byteKinds, join, number, on, pieces, piecewise, times, within } from './bytes.js';
 
 /** Opcodes by the size of their argument, or of the length before it. GLOBAL has two lines. */
 const sizes = (codes: Readonly<Record<number, string>>) =>
@@ -12,18 +13,15 @@ const [global, stop] = [0x63, 0x2e];
 
 /** The opcodes of a pickle with their arguments, and what follows STOP. */
 function opcodesOf(bytes: Buffer): Buffer[] {
-  const found: Buffer[] = [];
-  let at = 0;
-  while (at < bytes.length && found.at(-1)?.[0] !== stop) {
-    const code = bytes[at] as number;
-    const length = counted.get(code) ?? 0;
-    let end = at + 1 + (fixed.get(code) ?? length);
-    if (length > 0) end += bytes.readUIntLE(at + 1, Math.min(6, length));
-    if (code === global) end = bytes.indexOf('\n', bytes.indexOf('\n', at) + 1) + 1 || bytes.length;
-    found.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return [...found, bytes.subarray(at)];
+  let last: number | undefined;
+  const lengthOf = (rest: Buffer): number => {
+    const [before, code, length] = [last, rest[0] as number, counted.get(rest[0] as number) ?? 0];
+    last = code;
+    if (before === stop) return 0;
+    if (code === global) return rest.indexOf('\n', rest.indexOf('\n') + 1) + 1 || rest.length;
+    return 1 + (fixed.get(code) ?? length) + (length > 0 ? rest.readUIntLE(1, Math.min(6, length)) : 0);
+  };
+  return pieces(bytes, 0, lengthOf).slice(1);
 }
 
 const known = '(N\x88\x89JKM\x8a\x8bG\x8cX\x8dUTCB\x8e\x96]ae)\x85\x86\x87t}su\x8f\x90\x91hjqr\x94c\x93RbQ\x80\x95.';
@@ -67,14 +65,9 @@ const pickle = {
 
 /** The older format of torch.save: pickles of magic, version, system, object and keys one after another, and the data. */
 function picklesOf(bytes: Buffer): Buffer[] {
-  const found: Buffer[] = [];
-  let rest = bytes;
-  for (let k = 0; k < 5; k++) {
-    const after = opcodesOf(rest).at(-1) as Buffer;
-    found.push(rest.subarray(0, rest.length - after.length));
-    rest = after;
-  }
-  return [...found, rest];
+  let count = 0;
+  const lengthOf = (rest: Buffer) => (count++ < 5 ? rest.length - (opcodesOf(rest).at(-1) as Buffer).length : 0);
+  return pieces(bytes, 0, lengthOf).slice(1);
 }
 const onPickles = on(picklesOf, (pickles) => join(...pickles));
 const legacy = within('pickle in it', pickle, (mutate) =>
@@ -89,14 +82,11 @@ type Entry = readonly [name: string, content: Buffer];
 
 /** The members of a zip file that stores them uncompressed, as PyTorch does. */
 function membersOf(bytes: Buffer): Entry[] {
-  const found: Entry[] = [];
-  for (let at = 0; bytes.toString('latin1', at, at + 4) === 'PK\x03\x04'; ) {
-    const [size, name, extra] = [bytes.readUInt32LE(at + 18), bytes.readUInt16LE(at + 26), bytes.readUInt16LE(at + 28)];
-    const start = at + 30 + name + extra;
-    found.push([bytes.toString('utf8', at + 30, at + 30 + name), bytes.subarray(start, start + size)]);
-    at = start + size;
-  }
-  return found;
+  const contentAt = (member: Buffer) => 30 + member.readUInt16LE(26) + member.readUInt16LE(28);
+  const isMember = (rest: Buffer) => rest.readUInt32LE(0) === 0x04034b50;
+  const all = pieces(bytes, 0, (rest) => (isMember(rest) ? contentAt(rest) + rest.readUInt32LE(18) : 0)).slice(1, -1);
+  const nameOf = (member: Buffer) => member.toString('utf8', 30, 30 + member.readUInt16LE(26));
+  return all.map((member) => [nameOf(member), member.subarray(contentAt(member))]);
 }
 
 type Change = (members: Entry[], draw: Draw) => Entry[];
