@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, type ExecFileOptions, execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,27 +76,32 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-interface Start {
-  readonly cwd?: string;
-  /** Words before the command: a program that starts it. */
-  readonly by?: readonly string[];
+/** How a program is started: `by` are words before the command, of a program that starts it. */
+export interface Start extends Pick<ExecFileOptions, 'cwd' | 'env' | 'timeout' | 'killSignal'> {
+  readonly by?: readonly string[] | undefined;
+  /** Called with the process, to watch it or to send it signals. */
+  readonly meanwhile?: (child: ChildProcess) => void;
 }
 
-const words = (args: readonly string[], by: readonly string[] = []) =>
-  [...by, process.execPath, main, ...args] as [string, ...string[]];
-
-export function cli(args: readonly string[], { cwd, by }: Start = {}): Promise<Outcome> {
-  const [command, ...rest] = words(args, by);
-  return new Promise((resolve) => {
-    const child = execFile(command, rest, { cwd }, (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
+/** Runs a program to its end, or for `timeout` milliseconds. */
+export function run([name, ...args]: readonly string[], { by = [], meanwhile, env, ...rest }: Start = {}) {
+  const [program, ...all] = [...by, name, ...args] as [string, ...string[]];
+  const options = { maxBuffer: 2 ** 28, env: { ...process.env, ...env }, ...rest };
+  const start = performance.now();
+  return new Promise<Outcome & { readonly seconds: number }>((resolve) => {
+    const child = execFile(program, all, options, (_error, stdout, stderr) => {
+      const seconds = (performance.now() - start) / 1000;
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr, seconds });
     });
+    meanwhile?.(child);
   });
 }
 
+export const cli = (args: readonly string[], start?: Start) => run([process.execPath, main, ...args], start);
+
 /** Starts the command line, and returns the child once `ready` appears on stderr. `ended` resolves to its outcome. */
-export async function cliUntil(args: readonly string[], ready: RegExp, { cwd, by }: Start = {}) {
-  const [command, ...rest] = words(args, by);
+export async function cliUntil(args: readonly string[], ready: RegExp, { cwd, by = [] }: Start = {}) {
+  const [command, ...rest] = [...by, process.execPath, main, ...args] as [string, ...string[]];
   const child = spawn(command, rest, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';

@@ -1,39 +1,128 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { ok } from 'node:assert/strict';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { tinyData } from '../tiny.js';
-import type { CallersAnswer, CallersJob } from './callers-child.js';
-import type { Part } from './campaign.js';
-import { Child, Children } from './children.js';
+import { isDeepStrictEqual } from 'node:util';
+import * as api from '../../src/index.js';
+import { encode, pattern } from '../data/generate.js';
+import { tinyData, tinyOptions, write } from '../tiny.js';
+import type { Part, Try } from './campaign.js';
+import { checkpointOf } from './damage/bases.js';
+import type { Draw } from './draw.js';
+import { wrongError } from './processes.js';
+import { detached } from './values.js';
 
-/** The most seconds that a call may take: the longest trains for an epoch. */
-const patience = 30;
+const original = checkpointOf();
+const once = { ...tinyOptions, pairs: undefined, method: 'scratch', width: 1 / 16, epochs: 1 } as const;
+const trained = { ...once, data: 'data' };
+const compared = { ...trained, method: undefined, methods: 'scratch', seeds: 1 } as api.CompareOptions;
+const loading = { threads: 1 };
 
-export const callers: Part = {
-  name: 'callers',
-  description: 'what the caller gave changes while the call goes on: weights, images, the working directory',
-  perHour: 3000,
-  async run(context) {
-    const lanes = availableParallelism();
-    const data = tinyData(4);
-    const children = new Children<CallersJob, CallersAnswer>(lanes, (lane) => {
-      const folder = join(context.folder, `child-${lane}`);
-      mkdirSync(folder);
-      return new Child('callers-child.ts', { folder, args: [data], patience });
-    });
-    try {
-      await children.start();
-      await context.each(async (k, random) => {
-        const { answer, ended, printed, folder } = await children.ask({ seed: random.below(2 ** 32) });
-        const what = answer?.what ?? readFileSync(join(folder, 'doing'), 'utf8');
-        context.tried(what.slice(0, what.indexOf(':')));
-        if (ended) context.find(`${what}: ${ended}: ${printed}`, k);
-        else if (printed !== '') context.find(`${what}: it printed ${printed}`, k);
-        if (answer?.find) context.find(`${what}: ${answer.find}`, k);
-      }, lanes);
-    } finally {
-      const printed = await children.end();
-      if (printed !== '') context.find(`at their end the processes printed ${printed}`);
-    }
+/** Lets a drawn number of turns of the microtasks or of the event loop pass, most often none or a few. */
+async function pass(attempt: Try): Promise<void> {
+  const [turns, long] = [attempt.draw.pick([0, 0, 1, 2, 5, 10, 50]), attempt.draw.once(2)];
+  attempt.doing(`${attempt.what}, after ${turns} ${long ? 'turns of the loop' : 'microtasks'}`);
+  for (let turn = 0; turn < turns; turn++) await (long ? new Promise(setImmediate) : Promise.resolve());
+}
+
+/** What may be done to a network while it is written. */
+const changes: Readonly<Record<string, (given: api.Checkpoint, draw: Draw) => unknown>> = {
+  'all weights': ({ weights }, draw) => {
+    for (const { data } of weights) data.fill(draw.pick([0, 1, 0x7f, 0xff]));
+  },
+  'one weight': ({ weights }, draw) => draw.pick(weights).data.fill(1),
+  'a transferred buffer': ({ weights }, draw) => detached(draw.pick(weights).data),
+  'the list': ({ weights }) => (weights as unknown[]).pop(),
+  'the names': ({ classNames }) => (classNames as string[]).push('another'),
+  'the size': (given) => Object.assign(given, { size: 64 }),
+  'the network': ({ network }) => Object.assign(network, { name: 'vgg9_bn', classes: 7 }),
+  'the normalisation': ({ normalisation }) => Object.assign(normalisation.mean, { 0: 7 }),
+};
+
+async function weights(attempt: Try): Promise<void> {
+  const { draw, folder } = attempt;
+  const given = structuredClone(original);
+  const out = join(folder, 'written.safetensors');
+  const change = draw.pick(Object.keys(changes));
+  const saves = draw.once(2);
+  attempt.doing(`weights: ${saves ? 'saveCheckpoint' : 'exportNetwork'}, ${change}`);
+  const writing = saves ? api.saveCheckpoint(out, given) : api.exportNetwork(given, { to: 'safetensors', out });
+  await pass(attempt);
+  changes[change]?.(given, draw);
+  await writing;
+  ok(isDeepStrictEqual(await api.loadCheckpoint(out), original), 'another network was written');
+}
+
+async function images(attempt: Try, network: api.Network): Promise<void> {
+  const { draw } = attempt;
+  const [side, count] = [32, draw.between(2, 5)];
+  const fixed = Array.from({ length: count }, (_, seed) => ({ pixels: pattern(seed), height: side, width: side }));
+  const [place, until] = [draw.below(count), draw.between(1, 6)];
+  const key = draw.pick(['pixels', 'height', 'width', 'the entry'] as const);
+  const other = draw.pick<unknown>([new Uint8Array(2 * 3 * side ** 2), new Uint8Array(7), 2 * side, 1, 'x', null]);
+  const given: api.ImageInput[] = fixed.map((image) => ({ ...image }));
+  let reads = 0;
+  const [target, property] = key === 'the entry' ? [given, place] : [given[place] as object, key];
+  const first = Reflect.get(target, property);
+  Object.defineProperty(target, property, { get: () => (++reads <= until ? first : other) });
+  attempt.doing(`images: predict, ${key} changes after ${until} reads`);
+  const [expected, found] = [await network.predict(fixed), await network.predict(given)];
+  ok(isDeepStrictEqual(found, expected), 'other predictions than of what was read first');
+}
+
+/** Calls with relative paths, and what they make. */
+const calls: Readonly<Record<string, readonly [call: (network: api.Network) => Promise<unknown>, made?: string]>> = {
+  transfer: [() => api.transfer({ ...trained, out: 'run' }).result, 'run/best.safetensors'],
+  'transfer without a folder': [() => api.transfer(trained).result, 'runs/vgg9_bn-scratch-1'],
+  resumeOrStart: [() => api.resumeOrStart({ ...trained, out: 'tried' }).result, 'tried'],
+  resume: [() => api.resume('finished').result],
+  compare: [() => api.compare(compared), 'runs/compare-1/comparison.md'],
+  evaluate: [() => api.evaluate('finished/best.safetensors', { data: 'data', threads: 1 })],
+  checkData: [() => api.checkData({ data: 'data' })],
+  'Network.load': [() => api.Network.load('source.safetensors', loading)],
+  predict: [(network) => network.predict(['image.png'])],
+  features: [(network) => network.features(['image.png'])],
+  listImages: [() => api.listImages(['image.png', '*.png'])],
+  saveCheckpoint: [() => api.saveCheckpoint('saved.safetensors', original), 'saved.safetensors'],
+  exportNetwork: [() => api.exportNetwork('source.safetensors', { to: 'onnx', out: 'x.onnx' }), 'x.onnx'],
+  report: [() => api.report('finished', { out: 'page.html' }), 'page.html'],
+};
+
+async function directory(attempt: Try, network: api.Network, here: string): Promise<void> {
+  const name = attempt.draw.pick(Object.keys(calls));
+  const [call, made] = calls[name] as (typeof calls)[string];
+  attempt.doing(`directory: ${name}`);
+  const atStart = readdirSync(here);
+  process.chdir(here);
+  try {
+    const calling = call(network);
+    await pass(attempt);
+    process.chdir(attempt.folder);
+    await calling;
+    ok(made === undefined || existsSync(join(here, made)), `${made} was not made`);
+    ok(readdirSync(attempt.folder).length === 0, `it made ${readdirSync(attempt.folder)} elsewhere`);
+  } finally {
+    process.chdir(here);
+    for (const file of readdirSync(here).filter((each) => !atStart.includes(each))) rmSync(file, { recursive: true });
+  }
+}
+
+const kinds = [...Array<typeof directory>(5).fill(weights), ...Array<typeof directory>(5).fill(images), directory];
+
+/** The API is called, and what it was given changes while the call goes on. */
+export const callers: Part<string> = {
+  ...{ name: 'callers', module: import.meta.url, perHour: 3000, patience: 30 },
+  prepare: async () => tinyData(4),
+  async open(data, folder) {
+    const here = join(folder, 'here');
+    mkdirSync(here);
+    cpSync(data, join(here, 'data'), { recursive: true });
+    await api.saveCheckpoint(join(here, 'source.safetensors'), original);
+    write(here, 'image.png', await encode(pattern(1, 40, 50), 40, 50, 'png'));
+    await api.transfer({ ...trained, data, out: join(here, 'finished') }).result;
+    const network = await api.Network.load(join(here, 'source.safetensors'), loading);
+    return async (attempt) => {
+      const make = attempt.draw.pick(kinds);
+      await make(attempt, network, here).catch((error) => attempt.find(wrongError(error) ?? `${error}`));
+    };
   },
 };

@@ -1,126 +1,143 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Random } from '../../src/data/random.js';
+import { sum } from '../../src/system/statistics.js';
+import { Draw } from './draw.js';
+import { how, inOwnProcess } from './processes.js';
 
-/** One part of the campaign: what it does to the program, and how often in an hour. */
-export interface Part {
+/** One part of the campaign: what it does to the program, and how often. */
+export interface Part<Shared = unknown> {
   readonly name: string;
-  /** For the table: what one try is. */
-  readonly description: string;
-  /** Tries in a campaign of 60 minutes; other campaigns make as many in proportion, but at least one. */
+  /** The address of the module that exports it, for children. */
+  readonly module: string;
+  /** Tries in a campaign of 60 minutes; others make as many in proportion, but at least one. */
   readonly perHour: number;
-  /** What this machine lacks for the part; undefined if it can run. */
+  /** Seconds of processor time after which a try counts as hung. */
+  readonly patience?: number;
+  /** All tries are made as one. */
+  readonly once?: boolean;
+  /** Where its folder is made, if not among temporary files. */
+  readonly below?: string;
+  /** What this machine lacks for it. */
   missing?(): string | undefined;
-  run(context: Context): Promise<void>;
+  /** Prepares what its tries share: plain data. */
+  prepare?(folder: string): Promise<Shared>;
+  /** Gets ready, in a child, and returns what makes a try. An error that it throws is a find. */
+  open(shared: Shared, folder: string, tries: number): Attempt | Promise<Attempt>;
 }
+export type Attempt = (attempt: Try) => Promise<unknown>;
 
-/** A failure: something that must not happen. */
-export interface Find {
-  readonly part: string;
-  /** The number of the try, if a try found it. */
-  readonly try?: number | undefined;
-  readonly what: string;
-  /** The command that repeats it. */
-  readonly again: string;
-}
-
-export interface PartReport {
-  readonly part: string;
-  readonly description: string;
-  readonly tried: number;
-  /** Tries by kind. */
-  readonly kinds: Readonly<Record<string, number>>;
-  /** Measurements that are worth a line, such as the largest resident set. */
-  readonly figures: Readonly<Record<string, number>>;
-  readonly finds: readonly Find[];
-  readonly seconds: number;
-  readonly leftOut?: string;
-}
-
-/** The tries of a part, and what it records of them. */
-export class Context {
+/** A try, and what it records. */
+export class Try {
   readonly kinds: Record<string, number> = {};
   readonly figures: Record<string, number> = {};
-  readonly finds: Find[] = [];
-  /** The folder for all files of this part; removed after it. */
-  readonly folder: string;
+  readonly finds: string[] = [];
+  what = '';
 
   constructor(
-    private readonly part: Part,
-    private readonly seed: number,
-    /** How many tries are to be made. */
-    readonly tries: number,
-    /** The number of the only try to make; undefined for all. */
-    private readonly only: number | undefined,
-  ) {
-    this.folder = mkdtempSync(join(tmpdir(), `l2t-chaos-${part.name}-`));
+    readonly k: number,
+    readonly draw: Draw,
+    readonly folder: string,
+    private readonly note: (what: string) => void = () => {},
+  ) {}
+
+  /** Says what is being tried: its kind and, after a colon, details. */
+  doing(what: string): void {
+    this.what = what;
+    this.note(what);
   }
 
-  /**
-   * The random numbers of try `k`. They depend only on the seed, the part and `k`, so one try can be repeated alone.
-   */
-  randomOf(k: number): Random {
-    let hash = this.seed;
-    for (const letter of `${this.part.name} ${k}`) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0;
-    return new Random(hash);
-  }
-
-  /** Calls `body` for each try, `lanes` at a time. An error that it throws is a find. */
-  async each(body: (k: number, random: Random, folder: string) => Promise<void>, lanes = 1): Promise<void> {
-    let next = 0;
-    const lane = async (): Promise<void> => {
-      while (next < this.tries) {
-        const k = next++;
-        if (this.only !== undefined && k !== this.only) continue;
-        const folder = join(this.folder, `try-${k}`);
-        mkdirSync(folder);
-        await body(k, this.randomOf(k), folder).catch((error: unknown) => this.find(String(error), k));
-        rmSync(folder, { recursive: true, force: true });
-      }
-    };
-    await Promise.all(Array.from({ length: lanes }, lane));
-  }
-
+  /** Counts tries of a kind. Without a call, the try counts as one of the kind that it was doing. */
   tried(kind: string, count = 1): void {
     this.kinds[kind] = (this.kinds[kind] ?? 0) + count;
   }
 
-  /** Keeps the largest value. */
+  /** Keeps the largest value of a measurement. */
   figure(name: string, value: number): void {
-    this.figures[name] = Math.max(this.figures[name] ?? Number.NEGATIVE_INFINITY, value);
+    this.figures[name] = Math.max(this.figures[name] ?? value, value);
   }
 
-  find(what: string, k?: number): void {
-    const again = `npm run test:chaos -- --seed ${this.seed} --part ${this.part.name}${k === undefined ? '' : ` --try ${k}`} --tries ${this.tries}`;
-    const found = { part: this.part.name, try: k, what: what.slice(0, 4000), again };
-    this.finds.push(found);
-    process.stderr.write(`FIND in ${found.part}${k === undefined ? '' : `, try ${k}`}: ${found.what}\n  ${again}\n`);
+  /** Records what must not happen. */
+  find(problem: string): void {
+    this.finds.push(`${this.what}: ${problem}`.slice(0, 4000));
   }
 }
 
-/** Runs one part to its end. An error in it is a find. */
-export async function runPart(part: Part, seed: number, tries: number, only?: number): Promise<PartReport> {
-  const { name, description } = part;
-  const leftOut = part.missing?.();
-  const nothing = { part: name, description, tried: 0, kinds: {}, figures: {}, finds: [], seconds: 0 };
-  if (leftOut !== undefined) {
-    const again = `npm run test:chaos -- --part ${name}`;
-    // In CI nothing may be missing: nobody would notice that a part was left out.
-    const finds = process.env.CI ? [{ part: name, what: `left out: ${leftOut}`, again }] : [];
-    return { ...nothing, finds, leftOut };
-  }
+/** Which tries a child makes: `from`, `from` + `step`, … below `tries`. */
+export type Range = Readonly<Record<'seed' | 'from' | 'step' | 'tries', number>> & { readonly name: string };
+
+export const kindOf = (what: string): string => what.replace(/:.*/s, '');
+export const stackOf = (error: unknown): string => (error instanceof Error && error.stack) || String(error);
+
+/** Runs one part to its end; `only`: one of its tries. What is found comes with the command that repeats it. */
+export async function runPart(part: Part, seed: number, tries: number, only?: number) {
+  const { name, module, below = tmpdir() } = part;
   const start = performance.now();
-  const context = new Context(part, seed, tries, only);
+  const folder = mkdtempSync(join(below, `l2t-chaos-${name}-`));
+  const all = new Try(-1, new Draw(0), folder);
+  const finds: object[] = [];
+  const find = (what: string, k?: number): void => {
+    const which = k === undefined ? '' : ` --try ${k}`;
+    const again = `npm run test:chaos -- --seed ${seed} --part ${name}${which} --tries ${tries}`;
+    finds.push({ part: name, try: k, what, again });
+    process.stderr.write(`FIND in ${name}${which}: ${what}\n  ${again}\n`);
+  };
+  /** Lets a child make tries. If it dies of one, another makes the rest. */
+  const inChild = async (range: Range, shared: unknown): Promise<void> => {
+    const own = join(folder, `child-${range.from}`);
+    const said = (file: string) => readFileSync(join(own, file), 'utf8');
+    mkdirSync(own);
+    for (const file of ['made', 'doing', 'output']) writeFileSync(join(own, file), '');
+    let timer: NodeJS.Timeout | undefined;
+    const ended = await inOwnProcess(module, own, shared, range, {
+      timeout: 0,
+      by: ['sh', '-c', 'exec "$@" >>"$0" 2>&1', join(own, 'output')],
+      meanwhile: (child) => {
+        // Five minutes: other processes may slow a try down.
+        const isHung = () => !part.once && Date.now() - statSync(join(own, 'doing')).mtimeMs > 300_000;
+        timer = setInterval(() => isHung() && child.kill('SIGKILL'), 1000);
+      },
+    });
+    clearInterval(timer);
+    for (const line of said('made').split('\n').filter(Boolean)) {
+      const made: Try = JSON.parse(line);
+      for (const [kind, count] of Object.entries(made.kinds)) all.tried(kind, count);
+      for (const [figure, value] of Object.entries(made.figures)) all.figure(figure, value);
+      for (const what of made.finds) find(what, made.k);
+    }
+    const problem = `${how(ended)}${said('output')}`;
+    if (ended.code === 0 && said('output') === '') return;
+    const [, k, what = ''] = /^(\d+) (.*)/s.exec(said('doing')) ?? [];
+    if (ended.code === 0 || k === undefined) throw new Error(`a child, between tries: ${problem}`);
+    find(`${what}: ${problem}`, Number(k));
+    all.tried(kindOf(what));
+    await inChild({ ...range, from: Number(k) + range.step }, shared);
+  };
+  const leftOut = part.missing?.();
+  // In CI nothing may be missing: nobody would notice that a part was left out.
+  if (leftOut !== undefined && process.env.CI) find(`left out: ${leftOut}`);
   try {
-    await part.run(context);
+    if (leftOut === undefined) {
+      const shared = await part.prepare?.(folder);
+      const lanes = part.once ? tries : availableParallelism();
+      const first = only === undefined ? [...Array(part.once ? 1 : lanes).keys()] : [only];
+      const step = only === undefined ? lanes : tries;
+      await Promise.all(first.map((from) => inChild({ name, seed, from, step, tries }, shared)));
+      if (Object.keys(all.kinds).length === 0) find('it tried nothing');
+    }
   } catch (error) {
-    context.find(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    find(stackOf(error));
   } finally {
-    rmSync(context.folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
-  const tried = Object.values(context.kinds).reduce((sum, count) => sum + count, 0);
-  const { kinds, figures, finds } = context;
-  if (tried === 0) finds.push({ part: name, what: 'it tried nothing', again: `npm run test:chaos -- --part ${name}` });
-  return { ...nothing, tried, kinds, figures, finds, seconds: (performance.now() - start) / 1000 };
+  const { kinds, figures } = all;
+  return {
+    part: name,
+    tried: sum(Object.values(kinds)),
+    kinds,
+    figures,
+    finds,
+    seconds: (performance.now() - start) / 1000,
+    leftOut,
+  };
 }

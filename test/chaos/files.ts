@@ -1,53 +1,145 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import sharp from 'sharp';
+import { maxPixels } from '../../src/data/decode.js';
+import { hasHash } from '../../src/networks/weights/content-hash.js';
+import { parseSafetensors } from '../../src/networks/weights/safetensors.js';
+import { shortSide } from '../../src/options/networks.js';
 import type { Part } from './campaign.js';
-import { Child, Children } from './children.js';
-import { writeBases } from './damage/bases.js';
-import type { FilesAnswer, FilesJob } from './files-child.js';
+import { byteKinds } from './damage/bytes.js';
+import { Draw } from './draw.js';
+import { type Format, formats, mutatorsOf } from './formats.js';
+import { wrongError } from './processes.js';
+import { filesBelow } from './workloads.js';
 
-/** A folder in memory, if there is one: each try writes a file, and reading a run syncs its files. */
-const fastFolder = (otherwise: string): string => (existsSync('/dev/shm') ? '/dev/shm' : otherwise);
+/** What may stand in place of a valid file. A pipe is rare, because making one takes a process. */
+const entries: Readonly<Record<string, { readonly weight: number; readonly make: (path: string) => unknown }>> = {
+  missing: { weight: 10, make: () => {} },
+  empty: { weight: 10, make: (path) => writeFileSync(path, '') },
+  folder: { weight: 10, make: (path) => mkdirSync(path) },
+  'link to itself': { weight: 10, make: (path) => symlinkSync(path, path) },
+  'link to nothing': { weight: 10, make: (path) => symlinkSync(join(dirname(path), 'nothing'), path) },
+  'endless device': { weight: 10, make: (path) => symlinkSync('/dev/zero', path) },
+  pipe: { weight: 1, make: (path) => spawnSync('mkfifo', [path]) },
+};
 
-/** The most seconds that a small file may take. */
-const patience = 10;
+/** The peak of the resident set. */
+const peak = (): number => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
 
-export const files: Part = {
-  name: 'files',
-  description: 'a damaged file is read',
-  perHour: 100_000,
-  missing: () => (existsSync('/proc/self/clear_refs') ? undefined : 'there is no /proc to measure memory with'),
-  async run(context) {
-    const folder = mkdtempSync(join(fastFolder(context.folder), 'l2t-chaos-files-'));
-    const lanes = availableParallelism();
+/** Normal variation: V8 may take its next pages (16 MiB), libc and libvips their next pools. Valid files took 8 MiB. */
+const floor = 2 ** 25;
+/** Memory for each byte of a valid file: in the densest YAML, two bytes become a node with its place in the text. */
+const perByte = 300;
+/** Memory for each decoded pixel: RGBA in the decoder, RGB as our image, and a line of each on the way. */
+const perPixel = 8;
+
+/** The memory allowed: twice what a valid file of this size, or an image of these sides, takes, and `floor`. */
+async function allowed(damaged: Buffer): Promise<number> {
+  // Only the decoder knows where the sides stand: it skips junk, and a GIF's first frame may exceed its screen.
+  const found = sharp(damaged, { limitInputPixels: false }).metadata();
+  const { width, height } = await found.catch(() => ({ width: 0, height: 0 }));
+  const decoded = width * height <= maxPixels ? width * height : 0;
+  // A narrow image becomes a large one when its short side is fitted to a network's input.
+  const fitted = decoded > 0 ? (shortSide(224) ** 2 * Math.max(width, height)) / Math.min(width, height) : 0;
+  return floor + 2 * (perByte * damaged.length + perPixel * (decoded + Math.min(maxPixels, fitted)));
+}
+
+/** The files of a format that may be damaged, by path. */
+function filesOf(base: string, { damaged }: Format): Map<string, Buffer> {
+  const names = filesBelow(base).filter((name) => damaged.test(name));
+  return new Map(names.map((name) => [name, readFileSync(join(base, name))]));
+}
+
+/** Does the file have a checksum of its content, so that no single bit flip may pass? */
+const hasChecksum = (name: string, bytes: Buffer): boolean =>
+  name.endsWith('.safetensors') && hasHash(parseSafetensors(bytes, name).metadata);
+
+/** Changes a file's bytes once or a few times. */
+function damage(format: string, name: string, files: ReadonlyMap<string, Buffer>, draw: Draw): [Buffer, string] {
+  let bytes = files.get(name) as Buffer;
+  const own = mutatorsOf(format, name, bytes);
+  const [, other] = draw.pick([...files].filter(([path, content]) => mutatorsOf(format, path, content) === own));
+  const checked = hasChecksum(name, bytes) && draw.once(3);
+  const mutators = checked ? { 'bit flip': byteKinds['bit flip'] } : own;
+  const done: string[] = [];
+  for (let rounds = checked ? 1 : draw.pick([1, 1, 1, 2, 3]); rounds > 0; rounds--) {
+    const [kind, mutate] = draw.pick(Object.entries(mutators));
     try {
-      const bases = join(folder, 'bases');
-      await writeBases(bases);
-      const children = new Children<FilesJob, FilesAnswer>(lanes, (lane) => {
-        const own = join(folder, `child-${lane}`);
-        mkdirSync(own);
-        return new Child('files-child.ts', { folder: own, args: [bases], patience });
-      });
-      try {
-        await children.start();
-        await context.each(async (k, random) => {
-          const { answer, ended, printed, folder: own } = await children.ask({ seed: random.below(2 ** 32) });
-          const what = answer?.what ?? readFileSync(join(own, 'doing'), 'utf8');
-          context.tried(what.slice(0, what.indexOf(':')));
-          if (ended) context.find(`${what}: ${ended}: ${printed}`, k);
-          else if (printed !== '') context.find(`${what}: it printed ${printed}`, k);
-          if (answer?.find) context.find(`${what}: ${answer.find}`, k);
-          if (answer) {
-            context.figure('most memory, MiB', answer.grown / 2 ** 20);
-            context.figure('longest, ms', answer.milliseconds);
-          }
-        }, lanes);
-      } finally {
-        const printed = await children.end();
-        if (printed !== '') context.find(`at their end the processes printed ${printed}`);
-      }
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
+      bytes = mutate(bytes, draw, other);
+      done.push(kind);
+    } catch {
+      // It found no place, perhaps because of what the change before has left.
     }
+  }
+  return [bytes, done.join(', ') || 'nothing'];
+}
+
+/** Reads valid files. This loads libraries and fills pools, whose memory must not count for a damaged file. */
+async function warmUp(bases: string, folder: string): Promise<void> {
+  for (const [name, format] of Object.entries(formats)) {
+    const copy = join(folder, name);
+    cpSync(join(bases, name), copy, { recursive: true });
+    const names = [...filesOf(copy, format).keys()];
+    for (let k = 0; k < 12; k++) {
+      const file = join(copy, names[k % names.length] as string);
+      await format.read(file, new Draw(k), copy, bases).catch((cause) => {
+        // The try asked for another network than the file's, or stopped the run as soon as it resumed.
+        if (['WEIGHTS_MISMATCH', 'INVALID_OPTION', 'ABORTED'].includes(cause.code)) return;
+        throw new Error(`the valid ${name}, ${file}, is refused: ${cause.stack}`);
+      });
+    }
+    rmSync(copy, { recursive: true });
+  }
+}
+
+/** A damaged file is read. */
+export const files: Part<string> = {
+  ...{ name: 'files', module: import.meta.url, perHour: 100_000, patience: 10 },
+  // In memory, if possible: reading a run syncs its files.
+  ...(existsSync('/dev/shm') && { below: '/dev/shm' }),
+  missing: () => (existsSync('/proc/self/clear_refs') ? undefined : 'there is no /proc to measure memory with'),
+  async prepare(folder) {
+    const bases = join(folder, 'bases');
+    mkdirSync(bases);
+    for (const [name, { make }] of Object.entries(formats)) await make(join(bases, name));
+    return bases;
+  },
+  async open(bases, own) {
+    await warmUp(bases, own);
+    return async (attempt) => {
+      const { draw, folder } = attempt;
+      const name = draw.weighted(formats);
+      const { [name]: format = {} as Format } = formats;
+      attempt.doing(`${name}: to be damaged`);
+      cpSync(join(bases, name), folder, { recursive: true });
+      const files = filesOf(folder, format);
+      const path = draw.pick([...files.keys()]);
+      const [file, original] = [join(folder, path), files.get(path) as Buffer];
+      const entry = draw.once(50) ? draw.weighted(entries) : undefined;
+      const [bytes, done] = entry ? [Buffer.alloc(0), entry] : damage(name, path, files, draw);
+      rmSync(file);
+      if (entry) entries[entry]?.make(file);
+      else writeFileSync(file, bytes);
+      attempt.doing(`${name}: ${path}: ${done}`);
+      writeFileSync('/proc/self/clear_refs', '5'); // resets the peak
+      const [before, start] = [peak(), performance.now()];
+      let outcome = 'read';
+      await format.read(file, draw, folder, bases).catch((error) => {
+        outcome = error.code ?? 'no code';
+        const wrong = wrongError(error);
+        if (wrong !== undefined) attempt.find(wrong);
+      });
+      attempt.figure('longest, ms', performance.now() - start);
+      const grown = peak() - before;
+      attempt.figure('most memory, MiB', grown / 2 ** 20);
+      if (grown > floor && grown > (await allowed(bytes)))
+        attempt.find(`it took ${Math.round(grown / 2 ** 20)} MiB for ${bytes.length} bytes (${outcome})`);
+      // An aborted try has read the file before. `inspect` of a run folder does not read all of it.
+      const isRead = (outcome === 'read' && name !== 'run folder') || outcome === 'ABORTED';
+      const at = bytes.findIndex((byte, k) => byte !== original[k]);
+      if (isRead && done === 'bit flip' && hasChecksum(path, original))
+        attempt.find(`it is read, but byte ${at} differs`);
+    };
   },
 };

@@ -1,84 +1,90 @@
-import { fileURLToPath } from 'node:url';
-import type { Context, Part } from './campaign.js';
-import { end, how } from './process.js';
-
-/** What soak-child.ts measures after each run, or at equal distances within one. */
-export interface Sample {
-  readonly rss: number;
-  readonly heap: number;
-  readonly buffers: number;
-  readonly descriptors: number;
-  readonly threads: number;
-}
-
-export interface SoakReport {
-  /** After each run. */
-  readonly runs: readonly Sample[];
-  /** Within one long run. */
-  readonly steps: readonly Sample[];
-}
-
-/** This fraction of the samples is warm-up: pools fill, code is compiled. */
-const warmUp = 0.5;
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError, transfer } from '../../src/index.js';
+import { median } from '../../src/system/statistics.js';
+import { tinyData, tinyOptions, tinySource } from '../tiny.js';
+import type { Part } from './campaign.js';
+import type { Scenes } from './child.js';
+import { how, inOwnProcess } from './processes.js';
 
 /**
- * How much may be added between the warm-up and the end. A run of this size that stayed would add 0.2 MB of buffers,
- * and some 30 KB of heap for its objects.
- * - heap: compiled code and caches of V8 come and go.
- * - buffers: measured after gc(), so only what the last run's result holds may stay.
- * - rss: what the allocators keep for later; it fluctuates by some MB even if everything is freed.
+ * How much may be added after the warm-up. A run that stayed would add 0.2 MB of buffers and 30 KB of heap. Allocators
+ * keep some MB of the resident set even if all is freed, and compiled code comes and goes in the heap.
  */
-const bounds: Readonly<Record<keyof Sample, number>> = {
-  rss: 24e6,
-  heap: 2e6,
-  buffers: 0.3e6,
-  descriptors: 0,
-  threads: 0,
-};
+const bounds = { rss: 24e6, heap: 2e6, buffers: 0.3e6, descriptors: 0, threads: 0 };
+type Sample = typeof bounds;
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
-
-function judge(context: Context, what: string, samples: readonly Sample[]): void {
-  const warm = samples.slice(Math.floor(warmUp * samples.length));
-  const quarter = Math.max(1, warm.length >> 2);
-  for (const name of Object.keys(bounds) as (keyof Sample)[]) {
-    const of = (some: readonly Sample[]) => median(some.map((sample) => sample[name]));
-    const growth = of(warm.slice(-quarter)) - of(warm.slice(0, quarter));
-    context.figure(`${what}: ${name} grew by`, growth);
-    if (growth > bounds[name]) {
-      context.find(
-        `${what}: ${name} grew by ${growth}, from ${of(warm.slice(0, quarter))}, in ${samples.length} samples`,
-      );
-    }
+/** A thread's name; empty if it has ended. */
+function nameOf(thread: string): string {
+  try {
+    return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8');
+  } catch {
+    return '';
   }
 }
 
-/** Many runs in one process, a third of them aborted, and one long run: nothing may grow. */
+/** Measures after garbage collection. */
+async function sample(): Promise<Sample> {
+  for (let k = 0; k < 3; k++) {
+    globalThis.gc?.();
+    await new Promise(setImmediate);
+  }
+  const { rss, heapUsed: heap, arrayBuffers: buffers } = process.memoryUsage();
+  // libvips keeps a pool of its own, which grows and shrinks with the images of a report.
+  const threads = readdirSync('/proc/self/task').filter((thread) => !/^(libvips|$)/.test(nameOf(thread))).length;
+  return { rss, heap, buffers, descriptors: readdirSync('/proc/self/fd').length, threads };
+}
+
+export const scenes: Scenes<{ readonly count: number }> = {
+  /** Prints samples after each of many runs, a third of them aborted, and within a run of ten times as many steps. */
+  soak: async (draw, folder, { count }) => {
+    const data = { data: tinyData(4), source: await tinySource() };
+    const options = { ...tinyOptions, ...data, width: 0.0625, pairs: '8-3', batch: 4, lr: 0.001 };
+    const runs: Sample[] = [];
+    for (let k = 0; k < count; k++) {
+      const out = join(folder, `run-${k}`);
+      const controller = new AbortController();
+      const [aborted, last] = [draw.once(3), draw.below(6)];
+      const run = transfer({ ...options, epochs: 2, seed: k, out, signal: controller.signal });
+      let steps = 0;
+      for await (const { type } of run) if (type === 'step' && steps++ === last && aborted) controller.abort();
+      // An abort at the last step comes too late.
+      await run.result.catch((error) => {
+        if (!(aborted && error instanceof L2TError && error.code === 'ABORTED')) throw error;
+      });
+      rmSync(out, { recursive: true });
+      runs.push(await sample());
+    }
+    const steps: Sample[] = [];
+    const epochs = Math.ceil((10 * count) / (12 / options.batch));
+    const every = Math.max(1, Math.floor(epochs / 40));
+    for await (const event of transfer({ ...options, epochs, saveEvery: 10, out: join(folder, 'long') }))
+      if (event.type === 'epoch' && event.epoch % every === 0) steps.push(await sample());
+    process.stdout.write(JSON.stringify({ runs, steps }));
+  },
+};
+
+/** Many runs in one process, a third of them aborted, and ten steps of one long run for each: nothing may grow. */
 export const soak: Part = {
-  name: 'soak',
-  description: 'runs in one process, a third aborted; ten steps of a long run for each',
-  perHour: 1000,
-  run: async (context) => {
-    // With fewer runs, all would be warm-up.
-    const count = Math.max(40, context.tries);
-    const child = fileURLToPath(new URL('soak-child.ts', import.meta.url));
-    const seed = context.randomOf(0).below(2 ** 31);
-    const command = [
-      process.execPath,
-      '--expose-gc',
-      '--import',
-      'tsx',
-      child,
-      String(seed),
-      String(count),
-      context.folder,
-    ];
-    const ended = await end(command, { patience: 60 + 4 * count });
-    if (ended.code !== 0) return context.find(how(ended));
-    const { runs, steps } = JSON.parse(ended.stdout) as SoakReport;
-    context.tried('runs', runs.length);
-    context.tried('steps', 10 * count);
-    judge(context, 'runs', runs);
-    judge(context, 'steps', steps);
+  ...{ name: 'soak', module: import.meta.url, perHour: 1000, once: true },
+  open: (_, folder, tries) => async (attempt) => {
+    // With fewer runs, all would be warm-up: pools fill, code is compiled.
+    const count = Math.max(40, tries);
+    attempt.doing('soak');
+    const work = { scene: 'soak', seed: attempt.draw.below(2 ** 31) };
+    const ended = await inOwnProcess(import.meta.url, folder, { count }, work, { timeout: 60_000 + 4000 * count });
+    if (ended.code !== 0) return attempt.find(how(ended));
+    const samples: Readonly<Record<'runs' | 'steps', readonly Sample[]>> = JSON.parse(ended.stdout);
+    attempt.tried('runs', samples.runs.length);
+    attempt.tried('steps', 10 * count);
+    for (const [what, all] of Object.entries(samples))
+      for (const [name, bound] of Object.entries(bounds) as [keyof Sample, number][]) {
+        // The first half is warm-up. Its quarters are compared by their medians.
+        const warm = all.slice(all.length >> 1).map((each) => each[name]);
+        const quarter = Math.max(1, warm.length >> 2);
+        const [from, to] = [warm.slice(0, quarter), warm.slice(-quarter)].map(median) as [number, number];
+        attempt.figure(`${what}: ${name} grew by`, to - from);
+        if (to - from > bound) attempt.find(`${what}: ${name} grew from ${from} to ${to} in ${all.length} samples`);
+      }
   },
 };

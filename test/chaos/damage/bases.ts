@@ -1,234 +1,167 @@
-import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import sharp, { type Sharp } from 'sharp';
+import sharp from 'sharp';
 import { stringify } from 'yaml';
 import { imageFiles } from '../../../src/data/dataset.js';
 import { ImageCache } from '../../../src/data/image-cache.js';
+import { type Checkpoint, saveCheckpoint, transfer } from '../../../src/index.js';
 import { addon } from '../../../src/native/addon.js';
-import { saveCheckpoint } from '../../../src/networks/checkpoint.js';
 import { writeSafetensors } from '../../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../../src/options/networks.js';
-import type { Run } from '../../../src/run/run.js';
-import { transfer } from '../../../src/run/transfer.js';
-import { cifarVariants, encode, pattern, write, writeCifar, writeClasses, writeIdx } from '../../data/generate.js';
-import * as layouts from '../../fixtures/layouts.js';
+import { encode, pattern, write, writeClasses } from '../../data/generate.js';
 import { writeParquet } from '../../fixtures/parquet.js';
 import { dict, int, list, stateDict } from '../../networks/weights/pickle-writer.js';
 import { type FixtureStorage, floatStorage, legacyPth, tensor, zipPth } from '../../networks/weights/pth-writer.js';
 import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
-import { parquetOf, soundLabels } from './parquet.js';
+
+/** Small valid files. Each function writes those of one format into a folder. */
 
 export const tinyNetwork = { name: 'resnet20', classes: 3, width: 1 / 16 } as const;
+export const checkpointOf = (name: Checkpoint['network']['name'] = 'resnet20'): Checkpoint => {
+  const network = { ...tinyNetwork, name };
+  const weights = addon().initialise(network, 1);
+  return { network, weights, size: 32, classNames: ['left', 'middle', 'right'], normalisation: imagenetNormalisation };
+};
 
-/** Writes small valid files of every format that is read, below `folder`. */
-export async function writeBases(folder: string): Promise<void> {
-  await writeWeights(join(folder, 'weights'));
-  await writeRuns(folder);
-  await writeImages(join(folder, 'images'));
-  writeIdx(join(folder, 'idx'));
-  writeIdx(join(folder, 'idx-gz'), { compressed: true });
-  for (const variant of cifarVariants) writeCifar(join(folder, variant.layout), variant);
-  layouts.writeSvhn(join(folder, 'svhn'), { compressed: false });
-  layouts.writeStl10(join(folder, 'stl10'));
-  await layouts.writeTinyImagenet(join(folder, 'tinyimagenet'));
-  await layouts.writeImagenet(join(folder, 'imagenet'));
-  await layouts.writeCub200(join(folder, 'cub200'));
-  await layouts.writeMit67(join(folder, 'mit67'));
-  await layouts.writeStanford40(join(folder, 'stanford40'));
-  await layouts.writeStanfordDogs(join(folder, 'stanford-dogs'));
-  await writeClasses(join(folder, 'folder/train'), { left: 2, right: 2 });
-  await writeClasses(join(folder, 'folder/test'), { left: 1, right: 1 });
-  await writeTables(join(folder, 'parquet'));
-  write(join(folder, 'parquet-labels/labels.parquet'), parquetOf(soundLabels));
-  await writeList(join(folder, 'list'));
-  await writeLines(join(folder, 'list-lines'));
-  writeOptions(join(folder, 'yaml'));
-  writeSplits(join(folder, 'splits'));
-}
-
-/** A file to train on of each compression that is read, and one to test. */
-async function writeTables(folder: string): Promise<void> {
-  const names = ['left', 'right'];
-  const codecs = ['uncompressed', 'snappy', 'zstd', 'gzip'];
-  for (const [k, codec] of codecs.entries()) {
-    const rows = [await tableRow(k), await tableRow(k + 1)];
-    await writeParquet(join(folder, `data/train-0000${k}-of-00004.parquet`), rows, { names, codec });
-  }
-  await writeParquet(join(folder, 'data/test.parquet'), [await tableRow(0), await tableRow(1)], {
-    names,
-    note: undefined,
-  });
-  const features = { image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } };
-  write(join(folder, 'dataset_info.json'), JSON.stringify({ features }));
-}
-
-const tableRow = async (seed: number) => ({
-  bytes: await encode(pattern(seed, 8), 8, 8, 'png'),
-  path: `${seed}.png`,
-  label: seed % 2,
-});
-
-/** Two classes of three images, one of them to test. */
-async function writeList(folder: string): Promise<void> {
-  await writeClasses(join(folder, 'pictures'), { left: 3, right: 3 });
-  const rows = ['left', 'right'].flatMap((name) =>
-    [0, 1, 2].map((k) => `pictures/${name}/${k}.png,${name},${k === 2 ? 'test' : 'train'}`),
-  );
-  write(join(folder, 'images.csv'), ['file,label,split', ...rows, ''].join('\n'));
-}
-
-/** The same in JSON-lines, with texts and numbers as labels. */
-async function writeLines(folder: string): Promise<void> {
-  await writeClasses(join(folder, 'pictures'), { 7: 3, right: 3 });
-  const lines = [7, 'right'].flatMap((label) => [0, 1, 2].map((k) => ({ file: `pictures/${label}/${k}.png`, label })));
-  write(join(folder, 'images.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-}
-
-async function writeWeights(folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const entries = addon().initialise(tinyNetwork, 1);
-  const storages = entries.map(({ data }, key): FixtureStorage => {
+export function pthFiles(folder: string, pth: typeof zipPth | typeof legacyPth): void {
+  const { weights } = checkpointOf();
+  const storages = weights.map(({ data }, key): FixtureStorage => {
     return { type: 'FloatStorage', key: String(key), size: data.length / 4, data };
   });
-  const named = entries.map(
-    ({ name, shape }, k) => [`module.${name}`, tensor(storages[k] as FixtureStorage, shape)] as const,
-  );
-  const whole = dict([
-    ['epoch', int(3)],
-    ['state_dict', stateDict(named)],
-    ['milestones', list(int(60), int(80))],
-  ]);
+  const tensors = weights.map(({ name, shape }, k) => {
+    return [`module.${name}`, tensor(storages[k] as FixtureStorage, shape)] as const;
+  });
+  const [state, milestones] = [stateDict(tensors), list(int(60), int(80))];
   const shared = floatStorage('0', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-  const views = stateDict([
+  const views = [
     ['fc.weight', tensor(shared, [4, 3], { strides: [1, 4] })],
     ['fc.bias', tensor(shared, [4], { offset: 8 })],
     ['wide', tensor(shared, [2, 50, 2], { strides: [4, 0, 1] })],
-  ]);
-  for (const [name, object, held] of [
-    ['whole', whole, storages],
-    ['views', views, [shared]],
-  ] as const) {
-    write(join(folder, `zip/${name}.pth`), zipPth(object, held));
-    write(join(folder, `legacy/${name}.pth`), legacyPth(object, held));
-  }
-  const tensors = new Map(entries.map(({ name, ...entry }) => [name, entry]));
-  mkdirSync(join(folder, 'safetensors'));
-  await writeSafetensors(join(folder, 'safetensors/whole.safetensors'), tensors);
+  ] as const;
+  const whole = Object.entries({ epoch: int(3), state_dict: state, milestones });
+  write(join(folder, 'whole.pth'), pth(dict(whole), storages));
+  write(join(folder, 'views.pth'), pth(stateDict(views), [shared]));
+}
+
+export async function tensorFiles(folder: string): Promise<void> {
+  mkdirSync(folder);
+  const tensors = new Map(checkpointOf().weights.map(({ name, ...entry }) => [name, entry]));
+  await writeSafetensors(join(folder, 'whole.safetensors'), tensors);
   const few = new Map([...tensors].filter(([name]) => name.startsWith('fc.') || name.includes('layer1.0.bn1')));
-  await writeSafetensors(join(folder, 'safetensors/few.safetensors'), few, new Map([['format', 'pt']]));
-  mkdirSync(join(folder, 'checkpoint'));
-  const about = { size: 32, classNames: ['left', 'middle', 'right'], normalisation: imagenetNormalisation };
-  for (const name of ['resnet20', 'vgg9_bn'] as const) {
-    const network = { ...tinyNetwork, name };
-    const weights = addon().initialise(network, 1);
-    await saveCheckpoint(join(folder, `checkpoint/${name}.safetensors`), { ...about, network, weights });
-  }
+  await writeSafetensors(join(folder, 'few.safetensors'), few, new Map([['format', 'pt']]));
 }
 
-/** Writes a finished run, one with an epoch left, one without a state, and the data and the source that they name. */
-async function writeRuns(folder: string): Promise<void> {
-  const data = tinyData(4);
-  const source = await tinySource({ width: 1 / 16 });
-  cpSync(data, join(folder, 'run-data'), { recursive: true });
-  mkdirSync(join(folder, 'run-source'));
-  copyFileSync(source, join(folder, 'run-source/source.safetensors'));
-  for (const made of [data, dirname(source)]) rmSync(made, { recursive: true });
-  const options = {
-    ...tinyOptions,
-    data: join(folder, 'run-data'),
-    source: join(folder, 'run-source/source.safetensors'),
-    width: 1 / 16,
-    validation: 1,
-  };
-  await transfer({ ...options, out: join(folder, 'runs/finished/run'), lr: 'auto' }).result;
+export async function checkpoints(folder: string): Promise<void> {
+  mkdirSync(folder);
+  for (const name of ['resnet20', 'vgg9_bn'] as const)
+    await saveCheckpoint(join(folder, `${name}.safetensors`), checkpointOf(name));
+}
+
+/** A run, which has an epoch left or is finished, and the data and the source that it names. */
+async function run(folder: string, isFinished: boolean): Promise<void> {
+  const made = { data: tinyData(4), source: await tinySource({ width: 1 / 16 }) };
+  const given = { data: join(folder, 'data'), source: join(folder, 'source.safetensors') };
+  for (const name of ['data', 'source'] as const) cpSync(made[name], given[name], { recursive: true });
+  for (const path of [made.data, dirname(made.source)]) rmSync(path, { recursive: true });
   const stopping = new AbortController();
-  const run: Run = transfer({ ...options, out: join(folder, 'runs/begun/run'), signal: stopping.signal });
-  for await (const { type } of run) if (type === 'epoch') stopping.abort();
-  await run.result.catch(() => {});
-  for (const name of ['options.yaml', 'split.json']) {
-    write(join(folder, 'runs/new/run', name), '');
-    copyFileSync(join(folder, 'runs/begun/run', name), join(folder, 'runs/new/run', name));
-  }
+  const options = { ...tinyOptions, ...given, width: 1 / 16, validation: 1, signal: stopping.signal };
+  const begun = transfer({ ...options, out: join(folder, 'run'), ...(isFinished && { lr: 'auto' }) });
+  for await (const { type } of begun) if (type === 'epoch' && !isFinished) stopping.abort();
+  await begun.result.catch(() => {});
 }
 
-async function writeImages(folder: string): Promise<void> {
-  const [height, width] = [12, 17];
-  const rgb = pattern(1, height, width);
-  const raw = { raw: { height, width, channels: 3 as const } };
-  const put = async (name: string, image: Sharp | Buffer): Promise<void> =>
-    write(join(folder, name), Buffer.isBuffer(image) ? image : await image.toBuffer());
-  await put('png/a/rgb.png', await encode(rgb, height, width, 'png'));
-  await put('png/a/rgba.png', await encode(pattern(2, height, width, 4), height, width, 'png'));
-  await put('png/a/grey16.png', sharp(rgb, raw).toColourspace('grey16').png());
-  await put('png/b/palette.png', sharp(rgb, raw).png({ palette: true, colours: 16 }));
-  await put('png/b/interlaced.png', sharp(rgb, raw).png({ progressive: true }));
-  await put('jpeg/a/rgb.jpg', sharp(rgb, raw).jpeg());
-  await put('jpeg/a/progressive.jpg', sharp(rgb, raw).jpeg({ progressive: true }));
-  await put('jpeg/b/cmyk.jpg', sharp(rgb, raw).toColourspace('cmyk').jpeg());
-  await put(
-    'jpeg/b/grey.jpg',
-    sharp(rgb, raw)
-      .greyscale()
-      .withExif({ IFD0: { Copyright: 'none' } })
-      .jpeg(),
-  );
-  await put('webp/a/lossy.webp', sharp(rgb, raw).webp());
-  await put('webp/a/lossless.webp', sharp(rgb, raw).webp({ lossless: true }));
-  const layer = { raw: { height, width, channels: 4 as const } };
-  await put('webp/b/alpha.webp', sharp(pattern(3, height, width, 4), layer).webp());
-  const frames = { raw: { height: 2 * height, width, channels: 3 as const, pageHeight: height } };
-  const two = pattern(4, 2 * height, width);
-  await put('webp/b/moving.webp', sharp(two, frames).webp({ loop: 0, delay: [100, 100] }));
-  await put('gif/a/still.gif', sharp(rgb, raw).gif());
-  await put('gif/a/grey.gif', sharp(rgb, raw).greyscale().gif());
-  await put('gif/b/few.gif', sharp(rgb, raw).gif({ colours: 4 }));
-  await put('gif/b/moving.gif', sharp(two, frames).gif({ loop: 0, delay: [100, 100] }));
-  await put('avif/a/lossy.avif', sharp(rgb, raw).avif());
-  await put('avif/a/turned.avif', sharp(rgb, raw).withMetadata({ orientation: 6 }).avif({ lossless: true }));
-  await put('avif/b/grey.avif', sharp(rgb, raw).greyscale().avif());
-  await put('avif/b/alpha.avif', sharp(pattern(3, height, width, 4), layer).avif({ bitdepth: 10 }));
-  await writeCacheEntry(join(folder, '../cache'), join(folder, 'png/a/rgb.png'));
-}
-
-/** Writes an image, and its entry in a cache of resized images. */
-async function writeCacheEntry(folder: string, image: string): Promise<void> {
-  write(join(folder, 'rgb.png'), '');
-  copyFileSync(image, join(folder, 'rgb.png'));
-  await cachedImage(folder);
-}
-
-export function cachedImage(folder: string) {
-  const cache = new ImageCache(join(folder, 'entries'), addon().resize, undefined);
-  return cache.list(imageFiles(folder, ['rgb.png'], [0]), 8).read(0);
+export const begunRun = (folder: string) => run(folder, false);
+export const finishedRun = (folder: string) => run(folder, true);
+/** A run that has only its options. */
+export async function newRun(folder: string): Promise<void> {
+  await run(folder, false);
+  const files = readdirSync(join(folder, 'run')).filter((name) => !/options|split/.test(name));
+  for (const name of files) rmSync(join(folder, 'run', name));
 }
 
 /** Each file is named after its verb. */
-function writeOptions(folder: string): void {
+export function optionFiles(folder: string): void {
   const shared = { data: 'data', target: 'vgg9_bn', epochs: 3, batch: 16, lr: 'auto', width: 0.5, validation: 0.1 };
   const one = { ...shared, source: 'a.pth', pairs: '8-3,5-1', innerSteps: 2, beta: 0.5, strict: true, seed: 1 };
-  const all = {
-    ...shared,
-    source: ['a.pth', 'b.pth'],
-    sourceNetwork: ['resnet32'],
-    methods: 'scratch,fm,l2t-ww',
-    seeds: 3,
-  };
+  const sources = { source: ['a.pth', 'b.pth'], sourceNetwork: ['resnet32'] };
+  const all = { ...shared, ...sources, methods: 'scratch,fm,l2t-ww', seeds: 3 };
   write(join(folder, 'transfer.yaml'), `# one run\n${stringify(one)}`);
   write(join(folder, 'compare.yaml'), stringify(all));
   write(join(folder, 'curve.yaml'), stringify({ ...all, perClass: [50, 100] }));
 }
 
-/** Writes what `readSplit` takes: JSON, and the authors' pickles of classes and images. */
-function writeSplits(folder: string): void {
-  write(join(folder, 'split.json'), JSON.stringify({ train: [0, 2, 4, 5], validation: [1, 3], test: [0, 1] }));
-  const numbers = (...values: number[]) => list(...values.map(int));
-  for (const [ending, images] of [
-    ['train', [0, 2, 4, 5]],
-    ['val', [1, 3]],
-    ['test', [0, 1]],
-  ] as const) {
-    const object = list(numbers(0, 1, 2), numbers(...images));
-    write(join(folder, `zip/split-${ending}`), zipPth(object, []));
-    write(join(folder, `legacy/split-${ending}`), legacyPth(object, []));
+/** As JSON, and as the authors' pickles of classes and images. */
+export function splits(folder: string): void {
+  const [train, validation, test] = [
+    [0, 2, 4, 5],
+    [1, 3],
+    [0, 1],
+  ] as const;
+  write(join(folder, 'split.json'), JSON.stringify({ train, validation, test }));
+  for (const [part, images] of Object.entries({ train, val: validation, test })) {
+    const object = list(list(...[0, 1, 2].map(int)), list(...images.map(int)));
+    write(join(folder, `zip/split-${part}`), zipPth(object, []));
+    write(join(folder, `legacy/split-${part}`), legacyPth(object, []));
   }
+}
+
+/** A file to train on of each compression that is read, and one to test. */
+export async function tables(folder: string): Promise<void> {
+  const names = ['left', 'right'];
+  const images = await Promise.all([0, 1, 2, 3, 4].map((seed) => encode(pattern(seed, 8), 8, 8, 'png')));
+  const rows = images.map((bytes, k) => ({ bytes, path: `${k}.png`, label: k % 2 }));
+  for (const [k, codec] of ['uncompressed', 'snappy', 'zstd', 'gzip'].entries())
+    await writeParquet(join(folder, `data/train-0000${k}-of-00004.parquet`), rows.slice(k, k + 2), { names, codec });
+  await writeParquet(join(folder, 'data/test.parquet'), rows.slice(0, 2), { names, note: undefined });
+  const features = { image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } };
+  write(join(folder, 'dataset_info.json'), JSON.stringify({ features }));
+}
+
+/** Two classes of three images: in CSV, one of them to test; in JSON-lines, one class is a number. */
+export async function lists(folder: string, label: 7 | 'left'): Promise<void> {
+  await writeClasses(join(folder, 'pictures'), { [label]: 3, right: 3 });
+  const files = (name: number | string) => [0, 1, 2].map((k) => ({ file: `pictures/${name}/${k}.png`, label: name }));
+  const rows = [...files(label), ...files('right')];
+  const csv = rows.map((row, k) => `${Object.values(row)},${k % 3 === 2 ? 'test' : 'train'}\n`);
+  if (label === 'left') write(join(folder, 'images.csv'), `file,label,split\n${csv.join('')}`);
+  else write(join(folder, 'images.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}
+
+export async function classes(folder: string): Promise<void> {
+  await writeClasses(join(folder, 'train'), { left: 2, right: 2 });
+  await writeClasses(join(folder, 'test'), { left: 1, right: 1 });
+}
+
+/** What is worth having of each format, besides what all have. */
+const special = {
+  png: [{ palette: true, colours: 16 }, { progressive: true }],
+  jpeg: [{ progressive: true }],
+  webp: [{ lossless: true }],
+  gif: [{ colours: 4 }],
+  avif: [{ lossless: true }, { bitdepth: 10 }],
+} as const;
+
+/** Images in two classes. */
+export async function images(folder: string, format: keyof typeof special): Promise<void> {
+  const [height, width] = [12, 17];
+  const of = (channels: 3 | 4) => sharp(pattern(1, height, width, channels), { raw: { height, width, channels } });
+  const pages = { raw: { height: 2 * height, width, channels: 3, pageHeight: height } } as const;
+  const all = [
+    ...[of(3), of(4), of(3).greyscale(), of(3).toColourspace(format === 'jpeg' ? 'cmyk' : 'grey16')],
+    of(3).withMetadata({ orientation: 6 }),
+    ...(format === 'webp' || format === 'gif' ? [sharp(pattern(4, 2 * height, width), pages)] : []),
+  ].map((image) => image.toFormat(format));
+  all.push(...special[format].map((options) => of(3).toFormat(format, options)));
+  for (const [k, image] of all.entries()) write(join(folder, `${k % 2}/${k}.${format}`), await image.toBuffer());
+}
+
+/** An image, and its entry in a cache of resized images. */
+export async function cache(folder: string): Promise<void> {
+  write(join(folder, 'a.png'), await encode(pattern(1, 12, 17), 12, 17, 'png'));
+  await cachedImage(folder);
+}
+
+export function cachedImage(folder: string) {
+  const cache = new ImageCache(join(folder, 'entries'), addon().resize, undefined);
+  return cache.list(imageFiles(folder, ['a.png'], [0]), 8).read(0);
 }

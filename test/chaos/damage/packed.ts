@@ -1,126 +1,76 @@
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
-import { byteMutators } from './bytes.js';
-import { type Draw, extremes, join, type Mutator, type Mutators } from './draw.js';
-
-const words = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+import { little } from '../../networks/weights/pickle-writer.js';
+import type { Kinds, Mutator } from './bytes.js';
+import { anyByte, byteKinds, join, number, on, pieces, same, spliced, times, within } from './bytes.js';
 
 /** Changes the header of an IDX file, MNIST's format: the magic number and the dimensions. */
-const idxHeader: Mutator = (bytes, draw) => {
-  const copy = new Uint8Array(bytes);
-  const count = 1 + Math.min(3, copy[3] as number);
-  for (let edits = draw.between(1, 2); edits > 0; edits--) {
-    words(copy).writeUInt32BE(Number(BigInt.asUintN(32, draw.pick(extremes))), 4 * draw.below(count));
-  }
-  return copy;
-};
+const idxHeader = number(4, 'BE', ({ 3: rank = 0 }) => [0, 4, 8, 12].slice(0, 1 + rank));
 
 /** Dimensions whose product is right, is 0, or overflows 32 or 64 bits. */
-const idxFactors: Mutator = (bytes, draw) => {
-  if (bytes[3] !== 3) return idxHeader(bytes, draw, bytes);
-  const copy = new Uint8Array(bytes);
+const idxDimensions: Mutator = (bytes, draw) => {
   const total = bytes.length - 16;
-  const dims = draw.pick([
+  const products = [
     [total, 1, 1],
     [1, 1, total],
     [total, 0, 2 ** 32 - 1],
     [2 ** 31, 2 ** 31, 4],
     [0, 28, 28],
-    [2 ** 16, 2 ** 16, 2 ** 16],
-  ]);
-  dims.forEach((dim, axis) => void words(copy).writeUInt32BE(dim, 4 + 4 * axis));
-  return copy;
+  ];
+  const dims = draw.pick([...products, [2 ** 16, 2 ** 16, 2 ** 16]]).slice(0, bytes[3]);
+  return spliced(bytes, 4, 4 + 4 * dims.length, join(...dims.map((dim) => little(dim, 4).toReversed())));
 };
 
-export const idxMutators: Mutators = { ...byteMutators, 'IDX header': idxHeader, 'IDX dimensions': idxFactors };
+const idx = { ...byteKinds, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
 
-/** The same mutators, applied to the content before it is compressed. */
-const within = (
-  inner: Mutators,
-  unpack: (bytes: Uint8Array) => Uint8Array,
-  pack: (bytes: Uint8Array) => Uint8Array,
-): Mutators =>
-  Object.fromEntries(
-    Object.entries(inner).map(([name, mutate]) => [
-      `compressed: ${name}`,
-      (bytes: Uint8Array, draw: Draw, other: Uint8Array) => pack(mutate(unpack(bytes), draw, unpack(other))),
-    ]),
-  );
+/** The elements of an uncompressed MAT file. */
+const matElements = (bytes: Buffer) => pieces(bytes, 128, (rest) => 8 + rest.readUInt32LE(4)).slice(1, -1);
 
-export const gzMutators: Mutators = {
-  ...byteMutators,
-  ...within(
-    idxMutators,
-    (bytes) => new Uint8Array(gunzipSync(bytes)),
-    (bytes) => new Uint8Array(gzipSync(bytes, { level: 1 })),
-  ),
-  'zeros compressed': (bytes, draw) =>
-    join(gzipSync(join(gunzipSync(bytes).subarray(0, 16), new Uint8Array(draw.power(2 ** 23))))),
-  'two members': (bytes, _draw, other) => join(bytes, other),
-};
-
-/** The elements of an uncompressed MAT file, at most 64: another file may seem to have millions. */
-function matElements(bytes: Uint8Array): Uint8Array[] {
-  const found: Uint8Array[] = [];
-  for (let at = 128; at + 8 <= bytes.length && found.length < 64; ) {
-    const end = Math.min(bytes.length, at + 8 + words(bytes).readUInt32LE(at + 4));
-    found.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return found;
-}
-
-function matCompressed(bytes: Uint8Array): Uint8Array {
-  const parts = matElements(bytes).flatMap((element) => {
-    const packed = deflateSync(element, { level: 1 });
-    const tag = Buffer.alloc(8);
-    tag.writeUInt32LE(15);
-    tag.writeUInt32LE(packed.length, 4);
-    return [tag, packed];
-  });
-  return join(bytes.subarray(0, 128), ...parts);
+function matCompressed(bytes: Buffer): Buffer {
+  const packed = matElements(bytes).map((element) => deflateSync(element, { level: 1 }));
+  return join(bytes.subarray(0, 128), ...packed.flatMap((data) => [little(15, 4), little(data.length, 4), data]));
 }
 
 /** Changes a tag within a variable: types, lengths, classes and dimensions stand in its first hundred bytes. */
-const matTag: Mutator = (bytes, draw) => {
-  const copy = new Uint8Array(bytes);
+const matTag: Mutator = (bytes, draw, other) => {
   const element = draw.pick(matElements(bytes));
-  const at = element.byteOffset - bytes.byteOffset + 4 * draw.below(Math.min(24, Math.floor(element.length / 4)));
-  if (draw.once(2)) copy[at] = draw.below(20);
-  else words(copy).writeUInt32LE(Number(BigInt.asUintN(32, draw.pick(extremes))), at);
-  return copy;
+  const at = element.byteOffset - bytes.byteOffset + 4 * draw.below(Math.min(24, element.length >> 2));
+  return draw.pick([number(1, 'LE', [at], [...Array(20).keys()]), number(4, 'LE', [at])])(bytes, draw, other);
 };
+
+const words = (...values: number[]): Buffer => join(...values.map((value) => little(value, 4)));
 
 /** Nested cells, or a cell array that claims many cells and holds all of them or one. */
 const matCells: Mutator = (bytes, draw) => {
-  let inner = join(Uint8Array.of(14, 0, 0, 0, 0, 0, 0, 0));
+  let inner = words(14, 0);
   const deep = draw.once(2);
   const count = deep ? 1 : draw.power(2 ** 16);
   for (let depth = deep ? draw.power(512) : 1; depth > 0; depth--) {
-    const content = join(...Array<Uint8Array>(deep ? 1 : draw.pick([1, count])).fill(inner));
-    const head = Buffer.alloc(48);
-    [14, 40 + content.length, 6, 8, 1, 0, 5, 8, draw.once(8) ? 2 ** 31 - 1 : count, 1, 1, 0].forEach(
-      (word, k) => void head.writeUInt32LE(word, 4 * k),
-    );
-    inner = join(head, content);
+    const content = Buffer.alloc(inner.length * draw.pick([1, count]), inner);
+    const claimed = draw.once(8) ? 2 ** 31 - 1 : count;
+    inner = join(words(14, 40 + content.length, 6, 8, 1, 0, 5, 8, claimed, 1, 1, 0), content);
   }
-  return join(bytes.subarray(0, 128), inner, bytes.subarray(128));
+  return spliced(bytes, 128, 128, inner);
 };
 
-const plainMat: Mutators = {
-  ...byteMutators,
-  'MAT tag': matTag,
-  'MAT tags': (b, d, o) => matTag(matTag(b, d, o), d, o),
-  'MAT cells': matCells,
-};
+const mat = { ...byteKinds, 'MAT tag': matTag, 'MAT tags': times(2, 2, matTag), 'MAT cells': matCells };
 
-/**
- * Mutators for an uncompressed file: it is only damaged, damaged and then compressed, or compressed and then damaged.
- */
-export const matMutators: Mutators = {
-  ...plainMat,
-  ...within(plainMat, (bytes) => bytes, matCompressed),
-  'compressed, then damaged': (bytes, draw, other) =>
-    byteMutators[draw.pick(Object.keys(byteMutators))]?.(matCompressed(bytes), draw, matCompressed(other)) ?? bytes,
-  'zeros compressed': (bytes, draw) =>
-    matCompressed(join(bytes, Uint8Array.of(14, 0, 0, 0, 0xf8, 0xff, 0xff, 0), new Uint8Array(draw.power(2 ** 23)))),
+const unzipped = (bytes: Buffer): Buffer => gunzipSync(bytes);
+const onGz = on(unzipped, (content) => gzipSync(content, { level: 1 }));
+
+export const kinds: Kinds = {
+  ubyte$: idx,
+  '[.]gz$': {
+    ...within('compressed', idx, onGz),
+    'zeros compressed': (bytes, draw) =>
+      gzipSync(join(unzipped(bytes).subarray(0, 16), Buffer.alloc(draw.power(2 ** 23)))),
+    'two members': (bytes, _, other) => join(bytes, other),
+  },
+  // An uncompressed file is only damaged, damaged and then compressed, or compressed and then damaged.
+  '[.]mat$': {
+    ...mat,
+    ...within('compressed', mat, on(same, matCompressed)),
+    'compressed, then damaged': (bytes, draw, other) => anyByte(matCompressed(bytes), draw, matCompressed(other)),
+    'zeros compressed': (bytes, draw) =>
+      matCompressed(join(bytes, words(14, 0xfffff8), Buffer.alloc(draw.power(2 ** 23)))),
+  },
 };
