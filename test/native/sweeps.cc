@@ -1,8 +1,9 @@
 #include "test/native/sweeps.h"
 
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include "test/native/check.h"
 
 namespace l2t::test {
 

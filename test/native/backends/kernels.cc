@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include <type_traits>
 #include <utility>
@@ -8,6 +7,7 @@
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
 #include "test/native/backends/passes.h"
+#include "test/native/check.h"
 
 /// The parts of the CPU's kernels, each alone.
 namespace l2t::backends::cpu {

@@ -1,9 +1,9 @@
 // An iteration on LibTorch's `meta` device, whose tensors have no values: code that reads a value on the host, or
 // branches on one, throws.
 #include <ATen/ops/empty.h>
-#include <doctest/doctest.h>
 
 #include "native/run/learner.h"
+#include "test/native/check.h"
 #include "test/native/methods.h"
 
 namespace l2t::test {

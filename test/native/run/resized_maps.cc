@@ -4,7 +4,6 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/record_function.h>
-#include <doctest/doctest.h>
 
 #include <cstring>
 #include <functional>
@@ -15,6 +14,7 @@
 #include "native/nets/initialise.h"
 #include "native/run/learner.h"
 #include "native/transfer/pairs.h"
+#include "test/native/check.h"
 #include "test/native/methods.h"
 
 namespace l2t::test {
