@@ -4,6 +4,10 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 
+#include <cmath>
+#include <string>
+#include <utility>
+
 #include "native/core/error.h"
 #include "native/core/side_stream.h"
 #include "native/data/batches.h"
@@ -134,7 +138,7 @@ TEST_SUITE_BEGIN("images");
 TEST_CASE("an evaluation gives the results of the CPU, and asks no more of the device than recorded") {
   for (const auto& [target, size] :
        {std::pair{"vgg9_bn", 32}, {"resnet20", 32}, {"resnet18", 64}, {"resnet20_a", 32}}) {
-    CAPTURE(target);
+    INFO(std::string(target));
     const auto network = nets::make_network({target, kClasses, 0.25});
     const Evaluated host(network, size, size, at::kCPU);
     const Evaluated device(network, size, size, fake_device());

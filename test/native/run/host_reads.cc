@@ -2,6 +2,9 @@
 // branches on one, throws.
 #include <ATen/ops/empty.h>
 
+#include <string>
+#include <utility>
+
 #include "native/run/learner.h"
 #include "test/native/check.h"
 #include "test/native/methods.h"
@@ -39,7 +42,7 @@ TEST_CASE("an iteration never reads a value on the host") {
                                      {"resnet18", 64},
                                      {"resnet50", 64},
                                      {"vgg11_bn", 64}}) {
-    CAPTURE(target);
+    INFO(std::string(target));
     CHECK_NOTHROW(iterate(target, size));
   }
 }

@@ -80,7 +80,7 @@ TEST_CASE("attention, the direct form and the oracle read maps of each of the ta
   for (const auto& [method, engine, convolution] : {std::tuple{"at", EngineKind::kNative, Convolution::kAuto},
                                                     {"fm", EngineKind::kNative, Convolution::kDirect},
                                                     {"fm", EngineKind::kAutograd, Convolution::kAuto}}) {
-    CAPTURE(method);
+    INFO(std::string(method));
     CHECK(each_once(resized_sides(method, engine, convolution)) == "56 28 14 7 ");
   }
 }
