@@ -1,8 +1,9 @@
 #include "test/native/sweeps.h"
 
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include "test/native/check.h"
 
 namespace l2t::test {
 
@@ -73,7 +74,7 @@ Sweeps in_float32(const Rule& rule, const Tensors& x_dot, const at::Tensor& y_ba
 }
 
 void check_equal(const Sweeps& got, const Sweeps& want, double bound) {
-  const auto check = [bound](const char* sweep, const Tensors& ours, const Tensors& theirs) {
+  const auto check = [bound](const std::string& sweep, const Tensors& ours, const Tensors& theirs) {
     REQUIRE(ours.size() == theirs.size());
     for (size_t i = 0; i < ours.size(); ++i) {
       INFO(sweep, ", tensor ", i);

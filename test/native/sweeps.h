@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 /// One operation's four sweeps, and the same function as automatic differentiation sees it.

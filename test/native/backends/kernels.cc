@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -8,6 +8,7 @@
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
 #include "test/native/backends/passes.h"
+#include "test/native/check.h"
 
 /// The parts of the CPU's kernels, each alone.
 namespace l2t::backends::cpu {
@@ -136,7 +137,7 @@ void each_set(auto&& check) {
   REQUIRE(loops_named<float>("baseline") != nullptr);
   REQUIRE(loops_named<double>("baseline") != nullptr);
   for (const char* name : {"avx512", "avx2", "baseline"}) {
-    INFO(name);
+    INFO(std::string(name));
     if (const auto* const loops = loops_named<float>(name)) check(*loops);
     if (const auto* const loops = loops_named<double>(name)) check(*loops);
   }
@@ -222,7 +223,7 @@ TEST_CASE("matrix products of every library that is loaded") {
   for (const auto& [name, library] : {std::pair{"oneDNN", GemmLibrary::kOneDnn},
                                       {"BLAS", GemmLibrary::kBlas},
                                       {"LibTorch", GemmLibrary::kLibTorch}}) {
-    INFO(name);
+    INFO(std::string(name));
     check_library<float>(library);
     check_library<double>(library);
   }

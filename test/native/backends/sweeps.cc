@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include "native/backends/backend.h"
 #include "native/backends/cpu/backend.h"
@@ -8,6 +7,7 @@
 #include "native/backends/cpu/matching_gram.h"
 #include "native/backends/reference/backend.h"
 #include "native/backends/unit_end.h"
+#include "test/native/check.h"
 #include "test/native/sweeps.h"
 
 /// What backends compute in one go.

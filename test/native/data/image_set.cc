@@ -1,9 +1,10 @@
 #include "native/data/image_set.h"
 
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include <utility>
+
+#include "test/native/check.h"
 
 namespace l2t::test {
 

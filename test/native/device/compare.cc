@@ -33,18 +33,18 @@ Difference largest_difference(const std::vector<NamedTensor>& truth, const std::
   return result;
 }
 
-std::vector<std::string> unequal(const std::vector<NamedTensor>& truth, const std::vector<NamedTensor>& tensors) {
-  std::vector<std::string> names;
+std::string unequal(const std::vector<NamedTensor>& truth, const std::vector<NamedTensor>& tensors) {
+  std::string names;
   for (size_t i = 0; i < truth.size(); ++i) {
-    if (!at::equal(truth[i].tensor.cpu(), tensors[i].tensor.cpu())) names.push_back(truth[i].name);
+    if (!at::equal(truth[i].tensor.cpu(), tensors[i].tensor.cpu())) names += truth[i].name + ' ';
   }
   return names;
 }
 
-std::vector<std::string> elsewhere(const std::vector<NamedTensor>& tensors) {
-  std::vector<std::string> names;
+std::string elsewhere(const std::vector<NamedTensor>& tensors) {
+  std::string names;
   for (const auto& [name, tensor] : tensors) {
-    if (tensor.device() != fake_device()) names.push_back(name);
+    if (tensor.device() != fake_device()) names += name + ' ';
   }
   return names;
 }

@@ -14,11 +14,11 @@ struct Difference {
 };
 Difference largest_difference(const std::vector<NamedTensor>& truth, const std::vector<NamedTensor>& tensors);
 
-/// The tensors that differ in a bit.
-std::vector<std::string> unequal(const std::vector<NamedTensor>& truth, const std::vector<NamedTensor>& tensors);
+/// The names of the tensors that differ in a bit.
+std::string unequal(const std::vector<NamedTensor>& truth, const std::vector<NamedTensor>& tensors);
 
-/// The tensors that are not on the fake device.
-std::vector<std::string> elsewhere(const std::vector<NamedTensor>& tensors);
+/// The names of the tensors that are not on the fake device.
+std::string elsewhere(const std::vector<NamedTensor>& tensors);
 
 /// Copies on the CPU.
 std::vector<NamedTensor> on_host(std::vector<NamedTensor> tensors);

@@ -15,9 +15,6 @@ namespace l2t::test {
 constexpr c10::DeviceIndex kDevices = 2;
 inline c10::Device fake_device() { return {c10::kPrivateUse1, kDevices - 1}; }
 
-/// Call it once, before anything else.
-void register_fake_device();
-
 /// The allocator of the current device, and that of pinned memory.
 c10::Allocator& device_allocator();
 c10::Allocator& pinned_allocator();

@@ -81,12 +81,12 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   [[nodiscard]] bool isPinnedPtr(const void* data) const override { return is_pinned(data); }
 };
 
-}  // namespace
-
-void register_fake_device() {
+const bool kRegistered = [] {
   c10::register_privateuse1_backend("fake");
   static Hooks hooks;
   at::RegisterPrivateUse1HooksInterface(&hooks);
-}
+  return true;
+}();
 
+}  // namespace
 }  // namespace l2t::test

@@ -7,9 +7,9 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 
-#include "native/core/error.h"
 #include "native/nets/initialise.h"
 #include "native/transfer/pairs.h"
+#include "test/native/methods.h"
 
 namespace l2t::test {
 namespace {
@@ -20,31 +20,21 @@ constexpr double kRate = 0.01;
 /// Distillation of the target's own logits needs a source with the same classes, here in another order.
 bool needs_classes(const Training& training) { return training.method.starts_with("kd"); }
 
+int64_t sources_of(const Training& training) { return needs_of(training.method).source ? training.sources : 0; }
+
 /// The second source has other classes than the first, and reads larger images.
 run::SourceConfig source(const Training& training, int64_t k) {
   const int64_t classes = k > 0 ? 7 : needs_classes(training) ? kClasses : 5;
   run::SourceConfig config{{"resnet20", classes, 0.25}, {}, {}, training.size * (k + 1), {}};
   const auto network = nets::make_network(config.network);
   config.weights = fixed_weights(network, /*seed=*/k + 1);
-  if (training.pairs == "none") return config;
+  if (!needs_of(training.method).pairs) return config;
   const auto target = nets::make_network({training.target, kClasses, kWidth});
-  config.pairs = transfer::resolve_pairs(network, config.size, target, training.size, training.pairs);
+  config.pairs = transfer::resolve_pairs(network, config.size, target, training.size, "2-0,2-1,5-1,8-2");
   return config;
 }
 
 }  // namespace
-
-Training training_of(const Words& words) {
-  if (words.size() < 6) throw Error("INVALID_OPTION", "TARGET SIZE METHOD SOURCES PAIRS TYPE [SETTING=VALUE…]");
-  Training training{words[0], std::stoll(words[1]), words[2],           std::stoll(words[3]),
-                    words[4], at::kFloat,           words[5] == "bf16", {}};
-  if (words[5] == "float64") training.type = at::kDouble;
-  for (size_t i = 6; i < words.size(); ++i) {
-    const auto equals = words[i].find('=');
-    training.settings[words[i].substr(0, equals)] = std::stod(words[i].substr(equals + 1));
-  }
-  return training;
-}
 
 std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t seed) {
   auto weights = nets::initial_weights(network, seed);
@@ -58,21 +48,21 @@ std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t se
 std::unique_ptr<run::Learner> make_learner(const Training& training, run::EngineKind engine,
                                            backends::Convolution convolution, c10::Device device) {
   std::vector<run::SourceConfig> sources;
-  for (int64_t k = 0; k < training.sources; ++k) sources.push_back(source(training, k));
-  run::Hyperparameters hyperparameters{};
-  hyperparameters.method = training.method;
-  hyperparameters.engine = engine;
-  hyperparameters.convolution = convolution;
-  hyperparameters.settings = training.settings;
-  if (needs_classes(training)) hyperparameters.source_classes = {2, 0, 3, 1};
-  if (training.beyond_paper()) {
-    hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
-    hyperparameters.lambda_init = transfer::LambdaInit::kEqual;
+  for (int64_t k = 0; k < sources_of(training); ++k) sources.push_back(source(training, k));
+  std::map<std::string, double> settings{{"metaLr", 0.001}};
+  if (training.beyond_paper) settings.insert({{"labelSmoothing", 0.1}, {"metaClip", 0.5}, {"wLrRatio", 0.5}});
+  auto chosen = hyperparameters(training.method, settings);
+  chosen.engine = engine;
+  chosen.convolution = convolution;
+  if (needs_classes(training)) chosen.source_classes = {2, 0, 3, 1};
+  if (training.beyond_paper) {
+    chosen.class_weights = {0.5, 1.5, 0.8, 1.2};
+    chosen.lambda_init = transfer::LambdaInit::kEqual;
   }
   const bool fused =
       engine == run::EngineKind::kNative && convolution == backends::Convolution::kAuto && !device.is_cpu();
-  if (training.bf16 && fused) hyperparameters.precision = backends::Precision::kBf16;
-  auto learner = std::make_unique<run::Learner>(hyperparameters, nets::NetworkSpec{training.target, kClasses, kWidth},
+  if (training.bf16 && fused) chosen.precision = backends::Precision::kBf16;
+  auto learner = std::make_unique<run::Learner>(chosen, nets::NetworkSpec{training.target, kClasses, kWidth},
                                                 training.size, sources, at::TensorOptions(device).dtype(training.type),
                                                 /*observe=*/false);
   learner->initialise(/*seed=*/5);
@@ -82,18 +72,18 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, run::Engine
 
 TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) {
   const int64_t labelled = k % 4 == 3 ? 3 : 4;
-  const int64_t kinds = training.beyond_paper() ? 2 : 1;
+  const int64_t kinds = training.beyond_paper ? 2 : 1;
   const auto generator = at::detail::createCPUGenerator(/*seed=*/k);
   const auto draw = [&](int64_t size) {
     const auto x = at::randn({labelled * kinds, 3, size, size}, generator, at::kDouble);
     return x.to(training.type).contiguous(at::MemoryFormat::ChannelsLast).to(device);
   };
   TrainingBatch batch{draw(training.size), {}, {}, at::full({}, kRate, at::kDouble).to(device), {}};
-  for (int64_t source = 0; source < training.sources; ++source) {
+  for (int64_t source = 0; source < sources_of(training); ++source) {
     batch.source_x.push_back(draw(training.size * (source + 1)));
   }
   batch.y = at::randint(kClasses, {labelled}, generator, at::kLong).to(device);
-  if (training.beyond_paper()) {
+  if (training.beyond_paper) {
     const auto judge = draw(training.size);
     batch.judge = {judge, at::randint(kClasses, {labelled}, generator, at::kLong).to(device), labelled, kinds};
   }

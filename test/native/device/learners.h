@@ -1,11 +1,11 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "native/run/learner.h"
-#include "test/native/device/verbs.h"
 
 namespace l2t::test {
 
@@ -17,18 +17,12 @@ struct Training {
   std::string target;
   int64_t size;
   std::string method;
-  int64_t sources;
-  std::string pairs;  // of each source, as --pairs; "none"
-  at::ScalarType type;
-  bool bf16;  // the CUDA backend computes products of bfloat16
-  std::map<std::string, double> settings;
-
-  /// With smoothed labels go weights of the classes, and another batch judges φ.
-  [[nodiscard]] bool beyond_paper() const { return settings.at("labelSmoothing") > 0; }
+  at::ScalarType type = at::kDouble;
+  int64_t sources = 1;  // if the method needs any
+  bool bf16 = false;    // the CUDA backend computes products of bfloat16
+  /// Smoothed labels, weights of the classes, and another batch that judges φ.
+  bool beyond_paper = false;
 };
-
-/// From the words of `train`.
-Training training_of(const Words& words);
 
 /// Weights of a network that was never trained, but with running statistics and biases that matter.
 std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t seed);

@@ -1,51 +1,81 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/ones.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "native/core/error.h"
+#include <csignal>
+
+#include "test/native/check.h"
 #include "test/native/device/counts.h"
 #include "test/native/device/fake_device.h"
-#include "test/native/device/json.h"
 #include "test/native/device/learners.h"
 #include "test/native/device/opened.h"
 
-/// Each does on purpose what the product must not.
+/// Each case does on purpose what the product must not.
 namespace l2t::test {
 namespace {
 
-run::Iteration iteration() {
-  const Training training{
-      "vgg9_bn", 32,         "scratch", 0,
-      "none",    at::kFloat, false,     {{"momentum", 0.9}, {"weightDecay", 0.0001}, {"labelSmoothing", 0}}};
+TEST_SUITE_BEGIN("offences");
+
+/// The logits of an iteration, in which nothing has been counted yet that needs the host.
+at::Tensor logits_on_device() {
+  const Training training{.target = "vgg9_bn", .size = 32, .method = "scratch", .type = at::kFloat};
   const auto learner = make_learner(training, run::EngineKind::kNative, backends::Convolution::kAuto, fake_device());
   const auto batch = batch_of(training, 0, fake_device());
   reset_counts();
-  return iterate(*learner, batch);
+  return iterate(*learner, batch).real.activations.logits;
 }
+
+void check_offences(int64_t uploads, int64_t downloads, int64_t waits, int64_t strays) {
+  const auto counted = counts();
+  CHECK(counted.uploads == uploads);
+  CHECK(counted.downloads == downloads);
+  CHECK(counted.waits == waits);
+  CHECK(counted.strays == strays);
+}
+
+TEST_CASE("a value that the host reads is counted") {
+  (void)logits_on_device().flatten()[0].item();
+  check_offences(/*uploads=*/0, /*downloads=*/1, /*waits=*/1, /*strays=*/0);
+}
+
+TEST_CASE("an upload is counted") {
+  const auto logits = logits_on_device();
+  (void)(logits * at::ones({1, 4}).to(logits.device()));
+  check_offences(/*uploads=*/1, /*downloads=*/0, /*waits=*/1, /*strays=*/0);
+}
+
+TEST_CASE("memory on the first device is counted") {
+  const auto logits = logits_on_device();
+  (void)at::ones({1, 4}, at::TensorOptions(c10::kPrivateUse1));
+  check_offences(/*uploads=*/0, /*downloads=*/0, /*waits=*/0, /*strays=*/1);
+}
+
+TEST_CASE("the host may not touch the memory of a tensor") {
+  const auto logits = logits_on_device();
+  const auto child = fork();
+  if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);
+    _exit(*logits.const_data_ptr<float>() > 0 ? 1 : 0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGSEGV);
+}
+
+TEST_CASE("tensors that meet on two devices are refused") {
+  const auto logits = logits_on_device();
+  CHECK_THROWS_WITH((void)(logits * at::ones({1, 4})), doctest::Contains("fake:1 and cpu"));
+  CHECK_THROWS_WITH((void)(logits * at::ones({1, 4}, at::TensorOptions(c10::kPrivateUse1))),
+                    doctest::Contains("fake:1 and fake:0"));
+}
+
+TEST_CASE("a kernel that starts on another device than its tensors' is refused") {
+  CHECK_THROWS_WITH(count_kernel("a kernel"), doctest::Contains("starts on fake:0"));
+}
+
+TEST_SUITE_END();
 
 }  // namespace
-
-std::string offend(const Words& words) {
-  const auto& kind = words.at(0);
-  if (kind == "read-value") {
-    (void)iteration().real.losses.front().second.item();
-  } else if (kind == "upload") {
-    const auto logits = iteration().real.activations.logits;
-    (void)(logits * at::ones({1, 4}).to(logits.device()));
-  } else if (kind == "read-memory") {
-    return json(*iteration().real.activations.logits.const_data_ptr<float>());
-  } else if (kind == "host-tensor") {
-    (void)(iteration().real.activations.logits * at::ones({1, 4}));
-  } else if (kind == "first-device") {
-    const auto logits = iteration().real.activations.logits;
-    (void)at::ones({1, 4}, at::TensorOptions(c10::kPrivateUse1));
-  } else if (kind == "two-devices") {
-    (void)(iteration().real.activations.logits * at::ones({1, 4}, at::TensorOptions(c10::kPrivateUse1)));
-  } else if (kind == "kernel") {
-    count_kernel("a kernel");
-  } else {
-    throw Error("INVALID_OPTION", "Unknown offence " + kind + ".");
-  }
-  return json(counts());
-}
-
 }  // namespace l2t::test

@@ -1,11 +1,13 @@
-#include <cstdio>
-#include <set>
+#include <map>
+#include <string>
+#include <string_view>
 
+#include "test/native/check.h"
 #include "test/native/device/compare.h"
 #include "test/native/device/counts.h"
 #include "test/native/device/fake_device.h"
-#include "test/native/device/json.h"
 #include "test/native/device/learners.h"
+#include "test/native/device/record.h"
 
 namespace l2t::test {
 
@@ -57,62 +59,102 @@ std::unique_ptr<run::Learner> resumed(std::unique_ptr<run::Learner> fresh, const
   return fresh;
 }
 
-class Check {
- public:
-  Check(const Training& training, run::EngineKind engine, Convolution convolution)
-      : training_(training), engine_(engine), convolution_(convolution) {}
-
-  [[nodiscard]] JsonObject run() const {
-    const auto host = make_learner(training_, engine_, Convolution::kDirect, at::kCPU);
-    const auto device = make_learner(training_, engine_, convolution_, fake_device());
-    JsonObject result;
-    result.add("engine", std::string(name_of(engine_))).add("backend", std::string(device->problem().backend->name()));
-    result.add("start", unequal(host->tensors(), device->tensors()));
-    std::vector<NamedTensor> truth;
-    std::vector<NamedTensor> tensors;
-    for (int64_t k = 0; k < kIterations; ++k) {
-      truth = all_of(*host, iterate(*host, batch_of(training_, k, at::kCPU)));
-      const auto batch = batch_of(training_, k, fake_device());
-      reset_counts();
-      const auto iteration = iterate(*device, batch);
-      if (k + 1 == kIterations) result.add("counts", counts());
-      tensors = all_of(*device, iteration);
-    }
-    const auto [difference, tensor] = largest_difference(truth, tensors);
-    result.add("difference", difference).add("tensor", tensor).add("elsewhere", elsewhere(tensors));
-    return result.add("resumed", unequal_after_resume(*device));
-  }
-
- private:
-  /// Saves, resumes in another learner, trains both for one iteration more.
-  [[nodiscard]] std::vector<std::string> unequal_after_resume(run::Learner& learner) const {
-    const auto other = resumed(make_learner(training_, engine_, convolution_, fake_device()),
-                               on_host(learner.tensors()), learner.meta_optimiser().steps());
-    const auto batch = batch_of(training_, kIterations, fake_device());
-    const auto iteration = iterate(learner, batch);
-    const auto same = iterate(*other, batch);
-    return unequal(all_of(learner, iteration), all_of(*other, same));
-  }
-
-  const Training& training_;
-  run::EngineKind engine_;
-  Convolution convolution_;
-};
-
-}  // namespace
-
-std::string train(const Words& words) {
-  const auto training = training_of(words);
-  std::vector<JsonObject> results;
-  for (const auto engine : {run::EngineKind::kNative, run::EngineKind::kAutograd}) {
-    std::set<std::string> backends;
-    for (const auto convolution : {Convolution::kDirect, Convolution::kAuto}) {
-      const auto options = at::TensorOptions(fake_device()).dtype(training.type);
-      if (!backends.insert(backends::backend_for({options, convolution}).name()).second) continue;
-      results.push_back(Check(training, engine, convolution).run());
-    }
-  }
-  return json(results);
+/// Saves, resumes in another learner, and trains both for one iteration more: the tensors that differ then.
+std::string unequal_after_resume(run::Learner& learner, std::unique_ptr<run::Learner> fresh,
+                                 const TrainingBatch& batch) {
+  const auto other = resumed(std::move(fresh), on_host(learner.tensors()), learner.meta_optimiser().steps());
+  const auto iteration = iterate(learner, batch);
+  const auto same = iterate(*other, batch);
+  return unequal(all_of(learner, iteration), all_of(*other, same));
 }
 
+/// Of one engine and backend.
+struct Trained {
+  double difference;  // the largest from the CPU
+  Counts counts;      // of the last iteration
+};
+
+/// Of numbers of float64, relative to the largest of their kind. Only the order of sums may differ from the CPU's,
+/// which gives some 1e-14; a mistake gives far more.
+constexpr double kRounding = 1e-10;
+
+/// Checks that training on the device begins, goes on and resumes as on the CPU, by every engine and backend, whose
+/// names are the keys of the result.
+std::map<std::string, Trained> check_training(const Training& training, double tolerance = kRounding) {
+  std::map<std::string, Trained> results;
+  for (const auto engine : {run::EngineKind::kNative, run::EngineKind::kAutograd}) {
+    const auto host = make_learner(training, engine, Convolution::kDirect, at::kCPU);
+    const auto start = on_host(host->tensors());
+    std::vector<NamedTensor> truth;
+    for (int64_t k = 0; k < kIterations; ++k) truth = all_of(*host, iterate(*host, batch_of(training, k, at::kCPU)));
+    for (const auto convolution : {Convolution::kDirect, Convolution::kAuto}) {
+      const auto make = [&] { return make_learner(training, engine, convolution, fake_device()); };
+      const auto device = make();
+      const auto by = std::string(name_of(engine)) + ' ' + std::string(device->problem().backend->name());
+      if (results.count(by) > 0) continue;
+      INFO(by);
+      CHECK(unequal(start, device->tensors()) == "");
+      std::vector<NamedTensor> tensors;
+      for (int64_t k = 0; k < kIterations; ++k) {
+        const auto batch = batch_of(training, k, fake_device());
+        reset_counts();
+        const auto iteration = iterate(*device, batch);
+        results[by].counts = counts();
+        tensors = all_of(*device, iteration);
+      }
+      const auto [difference, tensor] = largest_difference(truth, tensors);
+      results[by].difference = difference;
+      INFO(tensor);
+      CHECK(difference < tolerance);
+      CHECK(elsewhere(tensors) == "");
+      CHECK(results[by].counts.strays == 0);
+      CHECK(unequal_after_resume(*device, make(), batch_of(training, kIterations, fake_device())) == "");
+    }
+  }
+  return results;
+}
+
+void check_method(const std::string& target, int64_t size, const std::string& method) {
+  for (const auto& [by, trained] : check_training({target, size, method})) {
+    check_counts(target + ' ' + method + ' ' + by, trained.counts);
+  }
+}
+
+TEST_SUITE_BEGIN("training");
+
+// A term asks the same of a device whatever the target and the other terms, so one target has every method but one.
+#define METHOD(name, ...)                                                               \
+  TEST_CASE(("vgg9_bn " name) * doctest::skip(std::string_view(name) == "kd+l2t-ww")) { \
+    check_method("vgg9_bn", 32, name);                                                  \
+  }
+#include "test/native/methods.inc"
+#undef METHOD
+
+TEST_CASE("resnet20 fm") { check_method("resnet20", 32, "fm"); }
+TEST_CASE("resnet18 fm") { check_method("resnet18", 64, "fm"); }
+TEST_CASE("resnet20_a l2t-ww") { check_method("resnet20_a", 32, "l2t-ww"); }
+
+TEST_CASE("l2t-ww with smoothed labels and weights of classes, and another batch that judges φ") {
+  check_training({.target = "vgg9_bn", .size = 32, .method = "l2t-ww", .beyond_paper = true});
+}
+
+TEST_CASE("l2t-ww with two sources, the second of larger images") {
+  check_training({.target = "vgg9_bn", .size = 32, .method = "l2t-ww", .sources = 2});
+}
+
+TEST_CASE("l2t-ww in float32, as runs are") {
+  // A float32 step rounds to some 1e-7; three iterations let that grow.
+  check_training({.target = "vgg9_bn", .size = 32, .method = "l2t-ww", .type = at::kFloat}, 1e-3);
+}
+
+TEST_CASE("l2t-ww with products of bfloat16") {
+  // bfloat16 has 8 bits: more than rounding of float32, and far from a mistake.
+  const auto results =
+      check_training({.target = "vgg9_bn", .size = 32, .method = "l2t-ww", .type = at::kFloat, .bf16 = true}, 0.5);
+  CHECK(results.at("native cuda").difference > 1e-3);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
 }  // namespace l2t::test

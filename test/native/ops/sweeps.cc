@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
@@ -13,6 +12,7 @@
 #include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
 #include "native/ops/relu6.h"
+#include "test/native/check.h"
 #include "test/native/sweeps.h"
 
 // Odd shapes on purpose: no channel count is a multiple of 16.

@@ -1,13 +1,14 @@
 #include "native/run/captured_step.h"
 
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "test/native/check.h"
 
 namespace l2t::test {
 namespace {

@@ -1,6 +1,6 @@
 #include "native/run/gpu_memory.h"
 
-#include <doctest/doctest.h>
+#include "test/native/check.h"
 
 namespace l2t::test {
 

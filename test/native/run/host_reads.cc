@@ -1,9 +1,12 @@
 // An iteration on LibTorch's `meta` device, whose tensors have no values: code that reads a value on the host, or
 // branches on one, throws.
 #include <ATen/ops/empty.h>
-#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
 
 #include "native/run/learner.h"
+#include "test/native/check.h"
 #include "test/native/methods.h"
 
 namespace l2t::test {
@@ -39,7 +42,7 @@ TEST_CASE("an iteration never reads a value on the host") {
                                      {"resnet18", 64},
                                      {"resnet50", 64},
                                      {"vgg11_bn", 64}}) {
-    CAPTURE(target);
+    INFO(std::string(target));
     CHECK_NOTHROW(iterate(target, size));
   }
 }

@@ -4,7 +4,6 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/record_function.h>
-#include <doctest/doctest.h>
 
 #include <cstring>
 #include <functional>
@@ -15,6 +14,7 @@
 #include "native/nets/initialise.h"
 #include "native/run/learner.h"
 #include "native/transfer/pairs.h"
+#include "test/native/check.h"
 #include "test/native/methods.h"
 
 namespace l2t::test {
@@ -80,7 +80,7 @@ TEST_CASE("attention, the direct form and the oracle read maps of each of the ta
   for (const auto& [method, engine, convolution] : {std::tuple{"at", EngineKind::kNative, Convolution::kAuto},
                                                     {"fm", EngineKind::kNative, Convolution::kDirect},
                                                     {"fm", EngineKind::kAutograd, Convolution::kAuto}}) {
-    CAPTURE(method);
+    INFO(std::string(method));
     CHECK(each_once(resized_sides(method, engine, convolution)) == "56 28 14 7 ");
   }
 }

@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include "native/terms/attention.h"
 #include "native/terms/distillation.h"
 #include "native/terms/sp.h"
 #include "native/terms/vid.h"
+#include "test/native/check.h"
 #include "test/native/sweeps.h"
 
 namespace l2t::test {

@@ -1,0 +1,3 @@
+import { testProgram } from './program.js';
+
+testProgram('l2t_tests');
