@@ -6,12 +6,12 @@ import { maxPixels } from '../../src/data/decode.js';
 import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors } from '../../src/networks/weights/safetensors.js';
 import { shortSide } from '../../src/options/networks.js';
+import { filesBelow } from '../tiny.js';
 import type { Part } from './campaign.js';
 import { byteKinds } from './damage/bytes.js';
 import { Draw } from './draw.js';
 import { type Format, formats, mutatorsOf } from './formats.js';
 import { wrongError } from './processes.js';
-import { filesBelow } from './workloads.js';
 
 /** What may stand in place of a valid file. A pipe is rare, because making one takes a process. */
 const entries: Readonly<Record<string, { readonly weight: number; readonly make: (path: string) => unknown }>> = {
