@@ -16,7 +16,6 @@ const numbers = [
   ...[2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 2 ** 53 + 2, 2 ** 63, 2 ** 64, -(2 ** 31), -(2 ** 63)],
 ];
 
-/** Detaches the view's buffer. */
 export function detached<T extends ArrayBufferView>(view: T): T {
   structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
   return view;
@@ -30,7 +29,6 @@ function revoked(): unknown {
 
 const sparse = (length: number): unknown[] => Object.assign([], { length });
 
-/** Any value. */
 export const hostile = (draw: Draw): unknown =>
   draw.pick(
     draw.pick<readonly unknown[]>([

@@ -14,7 +14,6 @@ export type Files = Readonly<Record<string, string>>;
 /** Work of some seconds that writes files, can be interrupted, and can then be continued to the same files. */
 export interface Workload {
   readonly name: string;
-  /** Begins, or continues from the files in `folder`. */
   run(folder: string, start?: Start): Promise<Outcome & { readonly seconds: number }>;
   /** What interruptions must not change: file → a hash of its content. */
   files(folder: string): Files;
@@ -74,7 +73,6 @@ function training(name: string, begun: string, options: Readonly<Record<string, 
   };
 }
 
-/** What the workloads are given. */
 export type Given = Readonly<Record<'data' | 'source' | 'teacher' | 'archive', string>>;
 
 export async function makeGiven(folder: string): Promise<Given> {
