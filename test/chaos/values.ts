@@ -108,7 +108,10 @@ export function damageArguments(args: unknown[], draw: Draw): string[] {
   return Array.from({ length: draw.pick([1, 1, 2]) }, () => {
     const places = placesOf(args);
     if (places.length === 0 || draw.once(12)) return `one more of ${args.push(hostile(draw))}`;
-    if (draw.once(12)) return `one less than ${args.splice(-1).length + args.length}`;
+    if (draw.once(12)) {
+      args.length -= 1;
+      return 'one less';
+    }
     const place = draw.pick(places);
     return `${place[1]}: ${damagePlace(place, draw)}`;
   });
