@@ -1,7 +1,7 @@
 import { type ChildProcess, type ExecFileOptions, execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addon, type NetworkSpec } from '../src/native/addon.js';
 import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
@@ -136,4 +136,11 @@ export function write(folder: string, name: string, text: string | Uint8Array): 
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
+}
+
+/** All that is in a folder but folders, by path; none if there is no folder. */
+export function filesBelow(folder: string): string[] {
+  const entries = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
+  const files = entries.filter((entry) => !entry.isDirectory());
+  return files.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort();
 }

@@ -24,7 +24,6 @@ async function pass(attempt: Try): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await (long ? new Promise(setImmediate) : Promise.resolve());
 }
 
-/** What may be done to a network while it is written. */
 const changes: Readonly<Record<string, (given: api.Checkpoint, draw: Draw) => unknown>> = {
   'all weights': ({ weights }, draw) => {
     for (const { data } of weights) data.fill(draw.pick([0, 1, 0x7f, 0xff]));
@@ -69,7 +68,6 @@ async function images(attempt: Try, network: api.Network): Promise<void> {
   ok(isDeepStrictEqual(found, expected), 'other predictions than of what was read first');
 }
 
-/** Calls with relative paths, and what they make. */
 const calls: Readonly<Record<string, readonly [call: (network: api.Network) => Promise<unknown>, made?: string]>> = {
   transfer: [() => api.transfer({ ...trained, out: 'run' }).result, 'run/best.safetensors'],
   'transfer without a folder': [() => api.transfer(trained).result, 'runs/vgg9_bn-scratch-1'],

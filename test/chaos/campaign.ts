@@ -14,7 +14,6 @@ export interface Part<Shared = unknown> {
   readonly perHour: number;
   /** Seconds of processor time after which a try counts as hung. */
   readonly patience?: number;
-  /** All tries are made as one. */
   readonly once?: boolean;
   /** Where its folder is made, if not among temporary files. */
   readonly below?: string;
@@ -27,7 +26,6 @@ export interface Part<Shared = unknown> {
 }
 export type Attempt = (attempt: Try) => Promise<unknown>;
 
-/** A try, and what it records. */
 export class Try {
   readonly kinds: Record<string, number> = {};
   readonly figures: Record<string, number> = {};
@@ -57,7 +55,6 @@ export class Try {
     this.figures[name] = Math.max(this.figures[name] ?? value, value);
   }
 
-  /** Records what must not happen. */
   find(problem: string): void {
     this.finds.push(`${this.what}: ${problem}`.slice(0, 4000));
   }
@@ -87,7 +84,8 @@ export async function runPart(part: Part, seed: number, tries: number, only?: nu
     const own = join(folder, `child-${range.from}`);
     const said = (file: string) => readFileSync(join(own, file), 'utf8');
     mkdirSync(own);
-    for (const file of ['made', 'doing', 'output']) writeFileSync(join(own, file), '');
+    for (const file of ['made', 'output']) writeFileSync(join(own, file), '');
+    writeFileSync(join(own, 'doing'), `${range.from} getting ready`);
     let timer: NodeJS.Timeout | undefined;
     const ended = await inOwnProcess(module, own, shared, range, {
       timeout: 0,
@@ -105,11 +103,9 @@ export async function runPart(part: Part, seed: number, tries: number, only?: nu
       for (const [figure, value] of Object.entries(made.figures)) all.figure(figure, value);
       for (const what of made.finds) find(what, made.k);
     }
-    const problem = `${how(ended)}${said('output')}`;
-    if (ended.code === 0 && said('output') === '') return;
     const [, k, what = ''] = /^(\d+) (.*)/s.exec(said('doing')) ?? [];
-    if (ended.code === 0 || k === undefined) throw new Error(`a child, between tries: ${problem}`);
-    find(`${what}: ${problem}`, Number(k));
+    if (ended.code !== 0 || said('output') !== '') find(`${what}: ${how(ended)}${said('output')}`, Number(k));
+    if (ended.code === 0 || what === 'getting ready') return;
     all.tried(kindOf(what));
     await inChild({ ...range, from: Number(k) + range.step }, shared);
   };

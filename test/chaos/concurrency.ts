@@ -21,7 +21,6 @@ async function iterate(run: Run, each: (type: string) => unknown = () => {}): Pr
   for await (const { type } of run) if ((await each(type)) === 'stop') break;
 }
 
-/** The ways to take a run's events, or not. */
 const consumers: readonly ((run: Run) => Promise<unknown>)[] = [
   async () => {},
   iterate,

@@ -9,10 +9,8 @@ export class Draw extends Random {
 
   /** Uniform in [low, high]. */
   between = (low: number, high: number): number => low + this.below(high - low + 1);
-  /** True once in `n`. */
   once = (n: number): boolean => this.below(n) === 0;
   pick = <T>(values: readonly T[]): T => values[this.below(values.length)] as T;
-  /** The result of one of several functions. */
   either = <T>(...ways: readonly (() => T)[]): T => this.pick(ways)();
   /** A power of two, at most `most`; all are equally likely. */
   power = (most: number): number => 2 ** this.below(Math.floor(Math.log2(most)) + 1);

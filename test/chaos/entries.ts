@@ -40,7 +40,6 @@ function runJob(draw: Draw): Record<string, unknown> {
   return { ...job, train: set(6), ...(draw.once(2) && { validation: set(2), test: set(3) }) };
 }
 
-/** What may be done to a run at any time. */
 const strays: readonly ((run: NativeRun, draw: Draw) => unknown)[] = [
   (run) => run.saved(),
   (run) => run.stop(),

@@ -6,12 +6,12 @@ import { maxPixels } from '../../src/data/decode.js';
 import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors } from '../../src/networks/weights/safetensors.js';
 import { shortSide } from '../../src/options/networks.js';
+import { filesBelow } from '../tiny.js';
 import type { Part } from './campaign.js';
 import { byteKinds } from './damage/bytes.js';
 import { Draw } from './draw.js';
 import { type Format, formats, mutatorsOf } from './formats.js';
 import { wrongError } from './processes.js';
-import { filesBelow } from './workloads.js';
 
 /** What may stand in place of a valid file. A pipe is rare, because making one takes a process. */
 const entries: Readonly<Record<string, { readonly weight: number; readonly make: (path: string) => unknown }>> = {
@@ -24,7 +24,6 @@ const entries: Readonly<Record<string, { readonly weight: number; readonly make:
   pipe: { weight: 1, make: (path) => spawnSync('mkfifo', [path]) },
 };
 
-/** The peak of the resident set. */
 const peak = (): number => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
 
 /** Normal variation: V8 may take its next pages (16 MiB), libc and libvips their next pools. Valid files took 8 MiB. */
@@ -45,7 +44,6 @@ async function allowed(damaged: Buffer): Promise<number> {
   return floor + 2 * (perByte * damaged.length + perPixel * (decoded + Math.min(maxPixels, fitted)));
 }
 
-/** The files of a format that may be damaged, by path. */
 function filesOf(base: string, { damaged }: Format): Map<string, Buffer> {
   const names = filesBelow(base).filter((name) => damaged.test(name));
   return new Map(names.map((name) => [name, readFileSync(join(base, name))]));
@@ -55,7 +53,6 @@ function filesOf(base: string, { damaged }: Format): Map<string, Buffer> {
 const hasChecksum = (name: string, bytes: Buffer): boolean =>
   name.endsWith('.safetensors') && hasHash(parseSafetensors(bytes, name).metadata);
 
-/** Changes a file's bytes once or a few times. */
 function damage(format: string, name: string, files: ReadonlyMap<string, Buffer>, draw: Draw): [Buffer, string] {
   let bytes = files.get(name) as Buffer;
   const own = mutatorsOf(format, name, bytes);

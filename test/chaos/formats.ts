@@ -68,7 +68,6 @@ const data = (layout: Layout, weight: number, make: Format['make'], damaged?: Re
   return row(weight, make, read, damaged);
 };
 
-/** The labels in a data set that is one file, by image. */
 async function labelsOf(file: string): Promise<string[]> {
   const { train, classNames } = await openDataset(file);
   return [...(train?.labels ?? [])].map((label) => classNames[label] as string);
@@ -180,7 +179,6 @@ const all = Object.entries(kinds).map(([pattern, own]): [RegExp, Mutators] => {
   return [new RegExp(pattern), own === sealedMutators ? own : { ...byteKinds, ...own }];
 });
 
-/** The mutators for a file of a format, by its path. */
 export function mutatorsOf(format: string, name: string, bytes: Buffer): Mutators {
   // Stanford's and CUB's pictures are called .jpg here, but are PNG.
   const path = `${format}/${bytes.toString('latin1', 1, 4) === 'PNG' ? 'x.png' : name}`;

@@ -22,7 +22,6 @@ const kinds: readonly (readonly [name: string, least: number, most: number, by: 
 ];
 const usable = kinds.slice(0, process.getuid?.() === 0 ? 6 : 5);
 
-/** Photographs of two classes. */
 async function writeImages(folder: string): Promise<void> {
   for (const name of ['train/dark', 'train/bright', 'test/dark', 'test/bright'])
     for (let k = 0; k < 6; k++)

@@ -6,7 +6,6 @@ import { main, type Outcome, run, type Start } from '../tiny.js';
 /** A process that hangs is ended with another signal than those that are killed on purpose. */
 const unlessItHangs = { timeout: 120_000, killSignal: 'SIGABRT' } as const;
 
-/** Runs `l2t-native` with these arguments to its end. */
 export const cli = (args: readonly string[], start?: Start) =>
   run([process.execPath, main, ...args], { ...unlessItHangs, ...start });
 
@@ -17,7 +16,6 @@ export function inOwnProcess(module: string, folder: string, shared: unknown, wo
   return run([process.execPath, '--expose-gc', '--import', 'tsx', script, ...args], { ...unlessItHangs, ...start });
 }
 
-/** How a process ended, for a find. */
 export const how = ({ code, signal, stderr, stdout }: Outcome): string =>
   `${signal ? `it died of ${signal}` : `it ended with ${code}`}: ${(stderr + stdout).slice(-1500)}`;
 

@@ -72,7 +72,6 @@ export const scenes: Scenes<unknown> = {
       if (!(error instanceof L2TError) || error.code === 'INTERNAL') throw error;
     });
   },
-  /** Six calls of one network in parallel, beside a run. */
   inference: async (draw) => {
     const job = jobOf(draw);
     const weights = addon().initialise(job.target, 1);
@@ -81,7 +80,6 @@ export const scenes: Scenes<unknown> = {
     const inputs = [1, 2, 3, 1, 2, 3].map((count) => new Uint8Array(count * size * size * 3));
     await Promise.all([...inputs.map((input, k) => loaded.infer(input, k % 2 === 0)), start(draw, job).result]);
   },
-  /** Workers are terminated while their runs go on. */
   terminate: async (draw) => {
     const script = new URL('child.ts', import.meta.url);
     const ends = Array.from({ length: draw.between(1, 3) }, async () => {
@@ -93,7 +91,6 @@ export const scenes: Scenes<unknown> = {
     });
     await Promise.all([start(draw).result, ...ends]);
   },
-  /** The process exits while runs go on. */
   exit: async (draw) => {
     for (let runs = draw.between(1, 2); runs > 0; runs--) start(draw, jobOf(draw, 500)).result.catch(() => {});
     await pause(draw.below(100));
@@ -108,7 +105,6 @@ export const scenes: Scenes<unknown> = {
       await result;
     }
   },
-  /** Runs until it is terminated. */
   worker: (draw) => start(draw, jobOf(draw, 500), () => parentPort?.postMessage('begun')).result,
 };
 const names = Object.keys(scenes).filter((name) => name !== 'worker');
@@ -137,7 +133,7 @@ export const races: Part = {
   ...{ name: 'races', module: import.meta.url, perHour: 60 * names.length },
   missing() {
     if (!existsSync(library())) return 'g++ has no libtsan';
-    return prefix() === undefined ? 'ThreadSanitizer does not start here' : undefined;
+    return prefix() ? undefined : 'ThreadSanitizer does not start here';
   },
   async prepare() {
     buildNative({ libtorch: requireLibTorch({ say: () => {} }), folder, define: ['L2T_SANITIZE=thread'] });

@@ -23,7 +23,6 @@ function nameOf(thread: string): string {
   }
 }
 
-/** Measures after garbage collection. */
 async function sample(): Promise<Sample> {
   for (let k = 0; k < 3; k++) {
     globalThis.gc?.();

@@ -16,7 +16,6 @@ const numbers = [
   ...[2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 2 ** 53 + 2, 2 ** 63, 2 ** 64, -(2 ** 31), -(2 ** 63)],
 ];
 
-/** Detaches the view's buffer. */
 export function detached<T extends ArrayBufferView>(view: T): T {
   structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
   return view;
@@ -30,7 +29,6 @@ function revoked(): unknown {
 
 const sparse = (length: number): unknown[] => Object.assign([], { length });
 
-/** Any value. */
 export const hostile = (draw: Draw): unknown =>
   draw.pick(
     draw.pick<readonly unknown[]>([
@@ -110,7 +108,10 @@ export function damageArguments(args: unknown[], draw: Draw): string[] {
   return Array.from({ length: draw.pick([1, 1, 2]) }, () => {
     const places = placesOf(args);
     if (places.length === 0 || draw.once(12)) return `one more of ${args.push(hostile(draw))}`;
-    if (draw.once(12)) return `one less than ${args.splice(-1).length + args.length}`;
+    if (draw.once(12)) {
+      args.length -= 1;
+      return 'one less';
+    }
     const place = draw.pick(places);
     return `${place[1]}: ${damagePlace(place, draw)}`;
   });

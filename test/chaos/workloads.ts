@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { readSafetensors } from '../../src/networks/weights/safetensors.js';
 import { zip } from '../networks/weights/pth-writer.js';
 import { libtorchFiles } from '../setup/places.js';
-import { type Outcome, type Start, tinyData, tinySource } from '../tiny.js';
+import { filesBelow, type Outcome, type Start, tinyData, tinySource } from '../tiny.js';
 import { plannedTraining } from '../train/planned.js';
 import { cli } from './processes.js';
 
@@ -14,20 +14,11 @@ export type Files = Readonly<Record<string, string>>;
 /** Work of some seconds that writes files, can be interrupted, and can then be continued to the same files. */
 export interface Workload {
   readonly name: string;
-  /** Begins, or continues from the files in `folder`. */
   run(folder: string, start?: Start): Promise<Outcome & { readonly seconds: number }>;
   /** What interruptions must not change: file → a hash of its content. */
   files(folder: string): Files;
   /** What is wrong with the files while nothing runs; a lock and temporary files may lie there. */
   damage(folder: string): Promise<string[]>;
-}
-
-/** The files in a folder, by path; none if there is no folder. */
-export function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory());
-  return files.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort();
 }
 
 /** Files with times, or with numbers computed from times, which differ from run to run. */
@@ -82,7 +73,6 @@ function training(name: string, begun: string, options: Readonly<Record<string, 
   };
 }
 
-/** What the workloads are given. */
 export type Given = Readonly<Record<'data' | 'source' | 'teacher' | 'archive', string>>;
 
 export async function makeGiven(folder: string): Promise<Given> {

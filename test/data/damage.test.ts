@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cifar10 } from '../../src/data/layouts/arrays.js';
 import { Random } from '../../src/data/random.js';
 import { splitNames } from '../../src/options/datasets.js';
+import { filesBelow } from '../tiny.js';
 import {
   decodeDataset,
   encode,
@@ -31,11 +32,7 @@ const cases: [string, (folder: string) => unknown, boolean][] = [
   ['AVIF', image('avif'), false],
 ];
 
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-}
+const pathsBelow = (folder: string): string[] => filesBelow(folder).map((name) => join(folder, name));
 
 /** What came of loading and decoding: the pixels and labels of sound data, or an error of the data. Anything else fails the test. */
 async function load(folder: string): Promise<string | undefined> {
@@ -63,7 +60,7 @@ describe.each(cases)('%s', (_layout, make, checked) => {
     await make(folder);
     const original = await load(folder);
     expect(original).toBeDefined();
-    const files = filesBelow(folder);
+    const files = pathsBelow(folder);
     const random = new Random(1);
     for (let flip = 0; flip < 500; flip++) {
       const file = files[random.below(files.length)] as string;
@@ -81,7 +78,7 @@ describe.each(cases)('%s', (_layout, make, checked) => {
   it('cut short anywhere: a clear error', async () => {
     const folder = temporaryFolder();
     await make(folder);
-    const files = filesBelow(folder).filter((file) => !file.endsWith('.txt'));
+    const files = pathsBelow(folder).filter((file) => !file.endsWith('.txt'));
     const random = new Random(2);
     for (let cut = 0; cut < 200; cut++) {
       const file = files[random.below(files.length)] as string;

@@ -1,12 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parquetMetadata, type RowGroup } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../src/data/load.js';
 import { readPages } from '../../src/data/parquet/pages.js';
 import { writeParquet } from '../fixtures/parquet.js';
 import { failure, temporaryFolder } from './generate.js';
-import { names, row, rows } from './parquet-rows.js';
+import { names, rows } from './parquet-rows.js';
+import { type Plan, parquetOf } from './parquet-writer.js';
 
 describe('a damaged Parquet file', () => {
   /** Reads all; what fails must be an error of the data. */
@@ -67,57 +67,31 @@ describe('a damaged Parquet file', () => {
     expect(() => readPages(indexed(0, 3), { ...facts, mostBytes: 5 })).toThrow(/announce more than 5 bytes/);
   });
 
-  it.each<[string, 'V1' | 'V2', number[], number, RegExp]>([
-    ['a page of one difference too many', 'V2', [0x80, 0x10, 8, 16], 17, /announces 17 differences for 16 values/],
+  it.each<[string, Partial<Plan>, RegExp]>([
     [
-      'a column of one value too many',
-      'V1',
-      [...Buffer.from('label'), 0x15, 0, 0x16, 2 * 16],
-      2 * 17,
-      /announces 17 values in 16 rows/,
+      'a page of one difference too many',
+      { encoding: 'delta', said: { differences: 17n } },
+      /announces 17 differences for 16 values/,
     ],
-  ])('with %s is refused', async (_, version, pattern, last, problem) => {
+    ['a column of one value too many', { said: { chunk: 17n } }, /announces 17 values in 16 rows/],
+    // They must not be read as if they were labels.
+    [
+      'indices of a dictionary that is not there',
+      { hasDictionary: false },
+      /is damaged or cut short: a page needs a dictionary, and there is none/,
+    ],
+    [
+      'an index that its dictionary does not have',
+      { beyond: 200 },
+      /is damaged or cut short: a value is not in its dictionary/,
+    ],
+  ])('with %s is refused', async (_, changes, problem) => {
     const file = join(temporaryFolder(), 'train.parquet');
-    const labelled = Array.from({ length: 16 }, (_, k) => row(k % 6, 1000 * k));
-    await writeParquet(file, labelled, { codec: 'uncompressed', version });
-    const bytes = readFileSync(file);
-    // The column of labels is the last one.
-    bytes[bytes.lastIndexOf(Buffer.from(pattern)) + pattern.length - 1] = last;
-    writeFileSync(file, bytes);
+    writeFileSync(file, parquetOf(changes));
     const said = await failure(openDataset(file));
     expect(said).toMatchObject({ code: 'INVALID_DATA' });
     expect(said?.message).toContain(`${file}: column label of row group 0 (rows 0 to 15) is damaged`);
     expect(said?.message).toMatch(problem);
-  });
-
-  it('with indices of a dictionary that is not there is refused, not read as if they were labels', async () => {
-    const file = join(temporaryFolder(), 'train.parquet');
-    await writeParquet(file, rows(16), { codec: 'uncompressed' });
-    const bytes = readFileSync(file);
-    const { columns } = parquetMetadata(Uint8Array.from(bytes).buffer).row_groups[0] as RowGroup;
-    const offset = Number(columns.at(-1)?.meta_data?.dictionary_page_offset);
-    // In the footer: 0, which stands for no dictionary, in as many bytes.
-    const varint = Buffer.from([((2 * offset) % 128) | 0x80, (2 * offset) >> 7]);
-    Buffer.from([0x80, 0]).copy(bytes, bytes.lastIndexOf(varint));
-    writeFileSync(file, bytes);
-    const said = await failure(openDataset(file));
-    expect(said).toMatchObject({ code: 'INVALID_DATA' });
-    expect(said?.message).toMatch(
-      /rows 0 to 15\) is damaged or cut short: a page needs a dictionary, and there is none/,
-    );
-  });
-
-  it('with an index that its dictionary does not have is refused', async () => {
-    const file = join(temporaryFolder(), 'train.parquet');
-    await writeParquet(file, rows(16), { codec: 'uncompressed' });
-    const bytes = readFileSync(file);
-    // A page of 16 values by PLAIN_DICTIONARY: its last byte is of the last indices.
-    const header = Buffer.from([0x2c, 0x15, 32, 0x15, 4, 0x15, 6, 0x15, 6]);
-    const at = bytes.lastIndexOf(header) + header.length;
-    bytes[bytes.indexOf(Buffer.from([0x24, 0x49]), at)] = 0xff;
-    writeFileSync(file, bytes);
-    const said = await failure(openDataset(file));
-    expect(said?.message).toMatch(/rows 0 to 15\) is damaged or cut short: a value is not in its dictionary/);
   });
 
   it('names a damaged part in the same words for each of its images', async () => {

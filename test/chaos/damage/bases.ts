@@ -31,15 +31,14 @@ export function pthFiles(folder: string, pth: typeof zipPth | typeof legacyPth):
   const tensors = weights.map(({ name, shape }, k) => {
     return [`module.${name}`, tensor(storages[k] as FixtureStorage, shape)] as const;
   });
-  const [state, milestones] = [stateDict(tensors), list(int(60), int(80))];
   const shared = floatStorage('0', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   const views = [
     ['fc.weight', tensor(shared, [4, 3], { strides: [1, 4] })],
     ['fc.bias', tensor(shared, [4], { offset: 8 })],
     ['wide', tensor(shared, [2, 50, 2], { strides: [4, 0, 1] })],
   ] as const;
-  const whole = Object.entries({ epoch: int(3), state_dict: state, milestones });
-  write(join(folder, 'whole.pth'), pth(dict(whole), storages));
+  const whole = { epoch: int(3), state_dict: stateDict(tensors), milestones: list(int(60), int(80)) };
+  write(join(folder, 'whole.pth'), pth(dict(Object.entries(whole)), storages));
   write(join(folder, 'views.pth'), pth(stateDict(views), [shared]));
 }
 
@@ -90,7 +89,6 @@ export function optionFiles(folder: string): void {
   write(join(folder, 'curve.yaml'), stringify({ ...all, perClass: [50, 100] }));
 }
 
-/** As JSON, and as the authors' pickles of classes and images. */
 export function splits(folder: string): void {
   const [train, validation, test] = [
     [0, 2, 4, 5],
@@ -132,17 +130,8 @@ export async function classes(folder: string): Promise<void> {
   await writeClasses(join(folder, 'test'), { left: 1, right: 1 });
 }
 
-/** What is worth having of each format, besides what all have. */
-const special = {
-  png: [{ palette: true, colours: 16 }, { progressive: true }],
-  jpeg: [{ progressive: true }],
-  webp: [{ lossless: true }],
-  gif: [{ colours: 4 }],
-  avif: [{ lossless: true }, { bitdepth: 10 }],
-} as const;
-
-/** Images in two classes. */
-export async function images(folder: string, format: keyof typeof special): Promise<void> {
+/** Images in two classes. A format ignores the options that it does not have. */
+export async function images(folder: string, format: 'png' | 'jpeg' | 'webp' | 'gif' | 'avif'): Promise<void> {
   const [height, width] = [12, 17];
   const of = (channels: 3 | 4) => sharp(pattern(1, height, width, channels), { raw: { height, width, channels } });
   const pages = { raw: { height: 2 * height, width, channels: 3, pageHeight: height } } as const;
@@ -151,11 +140,11 @@ export async function images(folder: string, format: keyof typeof special): Prom
     of(3).withMetadata({ orientation: 6 }),
     ...(format === 'webp' || format === 'gif' ? [sharp(pattern(4, 2 * height, width), pages)] : []),
   ].map((image) => image.toFormat(format));
-  all.push(...special[format].map((options) => of(3).toFormat(format, options)));
+  const options = [{ progressive: true }, { palette: true, colours: 16 }, { lossless: true }, { bitdepth: 10 }];
+  all.push(...options.map((option) => of(3).toFormat(format, option)));
   for (const [k, image] of all.entries()) write(join(folder, `${k % 2}/${k}.${format}`), await image.toBuffer());
 }
 
-/** An image, and its entry in a cache of resized images. */
 export async function cache(folder: string): Promise<void> {
   write(join(folder, 'a.png'), await encode(pattern(1, 12, 17), 12, 17, 'png'));
   await cachedImage(folder);

@@ -35,7 +35,6 @@ export function pieces(bytes: Buffer, start: number, lengthOf: (rest: Buffer) =>
   return [...found, rest];
 }
 
-/** The mutators of a part. */
 export const within = (label: string, inner: Mutators, through: (mutate: Mutator) => Mutator): Mutators =>
   Object.fromEntries(Object.entries(inner).map(([name, mutate]) => [`${label}: ${name}`, through(mutate)]));
 
@@ -66,7 +65,6 @@ export function piecewise<P>(
   };
 }
 
-/** Does the same once or several times. */
 export function times(least: number, most: number, mutate: Mutator): Mutator {
   return (bytes, draw, other) => {
     const all = Array<Mutator>(draw.between(least, most)).fill(mutate);
@@ -84,7 +82,6 @@ export function after(pattern: RegExp, ...distances: number[]) {
 }
 export const allBytes = [...Array(256).keys()];
 
-/** Sets a number of some bytes. */
 export function number(
   size: number,
   order: 'LE' | 'BE',
@@ -141,6 +138,5 @@ export const byteKinds = {
   'something behind': (bytes, draw) => join(bytes, draw.bytes(draw.between(1, 64))),
 } satisfies Mutators;
 
-/** Any damage to bytes. */
 export const anyByte: Mutator = (bytes, draw, other) =>
   draw.pick(Object.values<Mutator>(byteKinds))(bytes, draw, other);

@@ -22,9 +22,7 @@ const pngOf = (chunks: readonly Buffer[]): Buffer =>
   join(signature, ...chunks.flatMap((chunk) => [u32(chunk.length - 4), chunk, u32(crc32(chunk))]));
 
 const onChunks = on(chunksOf, pngOf);
-/** With right checksums. */
 const sealed = on(same, (png) => pngOf(chunksOf(png)));
-/** The compressed pixels. */
 const onPixels = on(
   (png) => (chunksOf(png).find((chunk) => typeOf(chunk) === 'IDAT') as Buffer).subarray(4),
   (data, _, png) => pngOf(chunksOf(png).map((chunk) => (typeOf(chunk) === 'IDAT' ? join('IDAT', data) : chunk))),

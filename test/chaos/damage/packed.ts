@@ -22,7 +22,6 @@ const idxDimensions: Mutator = (bytes, draw) => {
 
 const idx = { ...byteKinds, 'IDX header': idxHeader, 'IDX dimensions': idxDimensions };
 
-/** The elements of an uncompressed MAT file. */
 const matElements = (bytes: Buffer) => pieces(bytes, 128, (rest) => 8 + rest.readUInt32LE(4)).slice(1, -1);
 
 function matCompressed(bytes: Buffer): Buffer {

@@ -1,100 +1,7 @@
 import { hash } from 'node:crypto';
-import { little } from '../../networks/weights/pickle-writer.js';
+import { count, encodings, type Plan, parquetOf } from '../../data/parquet-writer.js';
 import { type Draw, extremes } from '../draw.js';
-import { join, type Kinds } from './bytes.js';
-
-/** An int32, an int64, a text, a list, or a struct by the numbers of its fields. */
-type Thrift = number | bigint | string | readonly Thrift[] | { readonly [id: number]: Thrift | undefined };
-
-const varint = (value: bigint): number[] =>
-  value < 0x80n ? [Number(value)] : [Number(value & 0x7fn) | 0x80, ...varint(value >> 7n)];
-const zigzag = (value: bigint): number[] => varint(BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)));
-
-/** Thrift's compact protocol, in which Parquet writes its headers. */
-function thrift(value: Thrift): [type: number, bytes: number[]] {
-  if (typeof value === 'number') return [5, zigzag(BigInt(value))];
-  if (typeof value === 'bigint') return [6, zigzag(BigInt.asIntN(64, value))];
-  if (typeof value === 'string') return [8, [value.length, ...Buffer.from(value)]];
-  const fields = Object.entries(value as Readonly<Record<string, Thrift | undefined>>).flatMap(([id, field]) =>
-    field === undefined ? [] : [[Number(id), ...thrift(field)] as const],
-  );
-  const bytes = (head: (id: number, type: number, before: number) => number[]) =>
-    fields.flatMap(([id, type, content], k) => [...head(id, type, fields[k - 1]?.[0] ?? 0), ...content]);
-  if (Array.isArray(value)) return [9, [(value.length << 4) | (fields[0]?.[1] ?? 5), ...bytes(() => [])]];
-  return [12, [...bytes((id, type, before) => [((id - before) << 4) | type]), 0]];
-}
-const encoded = (value: Thrift): Uint8Array => Uint8Array.from(thrift(value)[1]);
-
-/** The encodings of labels, by Parquet's numbers. */
-const encodings = { plain: 0, dictionary: 8, delta: 5 } as const;
-const count = 16;
-
-/** A file of sixteen rows: their labels, how they are encoded, and what the file announces, which may be wrong. */
-interface Plan {
-  readonly labels: readonly bigint[];
-  readonly encoding: keyof typeof encodings;
-  readonly version: 1 | 2;
-  /** Numbers of values, as the file says them; the right ones where they are absent. */
-  readonly said: Readonly<Record<string, bigint>>;
-  readonly hasDictionary: boolean;
-  /** Added to the first index. */
-  readonly beyond: number;
-}
-
-const int64s = (values: readonly bigint[]): Buffer => join(...values.map((value) => little(value, 8)));
-const int32 = (said: bigint | undefined, right: number) =>
-  said === undefined ? right : Number(BigInt.asIntN(32, said));
-const page = (type: number, content: Uint8Array, header: object): Buffer =>
-  join(encoded({ 1: type, 2: content.length, 3: content.length, ...header }), content);
-
-function dataPage({ encoding, version, said }: Plan, content: Uint8Array): Buffer {
-  const [values, nulls, rows] = [int32(said.page, count), int32(said.nulls, 0), int32(said.rows, count)];
-  if (version === 1) return page(0, content, { 5: { 1: values, 2: encodings[encoding], 3: 3, 4: 3 } });
-  return page(3, content, { 8: { 1: values, 2: nulls, 3: rows, 4: encodings[encoding], 5: 0, 6: 0 } });
-}
-
-/** The pages of the labels: a dictionary, if there is one, and the data. */
-function labelPages(plan: Plan): readonly [dictionary: Buffer, data: Buffer] {
-  const { labels, encoding, said, hasDictionary, beyond } = plan;
-  const none = Buffer.alloc(0);
-  if (encoding === 'plain') return [none, dataPage(plan, int64s(labels))];
-  if (encoding === 'dictionary') {
-    const distinct = [...new Set(labels)];
-    const indices = labels.map((label, k) => distinct.indexOf(label) + (k === 0 ? beyond : 0));
-    const dictionary = page(2, int64s(distinct), { 7: { 1: int32(said.dictionary, distinct.length), 2: 0 } });
-    // Eight bits an index, packed by eights.
-    return [hasDictionary ? dictionary : none, dataPage(plan, Uint8Array.of(8, (count >> 2) | 1, ...indices))];
-  }
-  const differences = labels.slice(1).map((label, k) => label - (labels[k] as bigint));
-  const head = [128n, 4n, BigInt.asUintN(32, said.differences ?? BigInt(count))].flatMap(varint);
-  const start = Uint8Array.from([...head, ...zigzag(labels[0] as bigint), ...zigzag(0n), 64, 0, 0, 0]);
-  return [none, dataPage(plan, join(start, int64s(differences), Buffer.alloc(8 * (32 - differences.length))))];
-}
-
-function parquetOf(plan: Plan): Buffer {
-  const image = join(little(4, 4), 'none');
-  const plain: Plan = { ...plan, encoding: 'plain', version: 1, said: {} };
-  const images = dataPage(plain, Buffer.alloc(count * image.length, image));
-  const [dictionary, data] = labelPages(plan);
-  const [labelsAt, size] = [4 + images.length, dictionary.length + data.length];
-  const column = (name: string, type: number, at: number, before: number, size: number, values = BigInt(count)) => {
-    const sizes = { 5: values, 6: BigInt(size), 7: BigInt(size), 9: BigInt(at + before) };
-    const about = { 1: type, 2: [], 3: [name], 4: 0, ...sizes, 11: before > 0 ? BigInt(at) : undefined };
-    return { 2: BigInt(at), 3: about };
-  };
-  const columns = [
-    column('image', 6, 4, 0, images.length),
-    column('label', 2, labelsAt, dictionary.length, size, plan.said.chunk),
-  ];
-  const schema = [
-    { 4: 'root', 5: 2 },
-    { 1: 6, 3: 0, 4: 'image' },
-    { 1: 2, 3: 0, 4: 'label' },
-  ];
-  const group = { 1: columns, 2: BigInt(images.length + size), 3: BigInt(count) };
-  const footer = encoded({ 1: 1, 2: schema, 3: BigInt(count), 4: [group] });
-  return join('PAR1', images, dictionary, data, footer, little(footer.length, 4), 'PAR1');
-}
+import type { Kinds } from './bytes.js';
 
 /** What must be read of a file that was written here: the labels by row, or an error. By the hash of its bytes. */
 const expected = new Map<string, string>();
@@ -105,14 +12,13 @@ export const expectedLabels = (bytes: Uint8Array): string | undefined => expecte
 export function labelFile(
   draw: Draw,
   given: Partial<Plan> = {},
-  refused: (plan: Plan) => boolean = () => false,
+  refused: (labels: readonly bigint[]) => boolean = () => false,
 ): Buffer {
   const labels = Array.from({ length: count }, () => BigInt(draw.between(-2, 5)));
   const encoding = draw.pick(Object.keys(encodings) as Plan['encoding'][]);
-  const usual: Plan = { labels, encoding, version: draw.pick([1, 2]), said: {}, hasDictionary: true, beyond: 0 };
-  const plan = { ...usual, ...given };
+  const plan = { labels, encoding, version: draw.pick([1, 2] as const), ...given };
   const bytes = parquetOf(plan);
-  expected.set(hash('sha256', bytes), refused(plan) ? 'refused' : String(plan.labels));
+  expected.set(hash('sha256', bytes), refused(plan.labels) ? 'refused' : String(plan.labels));
   return bytes;
 }
 
@@ -137,7 +43,8 @@ export const kinds: Kinds = {
         differences: { encoding: 'delta' },
       };
       const plan = { ...needs[what as keyof typeof needs], said: { [what]: value } } as Partial<Plan>;
-      const right = ({ labels }: Plan) => (what === 'dictionary' ? new Set(labels).size : what === 'nulls' ? 0 : count);
+      const right = (labels: readonly bigint[]) =>
+        what === 'dictionary' ? new Set(labels).size : what === 'nulls' ? 0 : count;
       return labelFile(draw, plan, (all) => BigInt.asIntN(what === 'chunk' ? 64 : 32, value) !== BigInt(right(all)));
     },
     'Parquet without dictionary': (_, draw) => labelFile(draw, { encoding, hasDictionary: false }, () => true),

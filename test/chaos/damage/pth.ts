@@ -32,7 +32,6 @@ const globals = [
   ...['torch FloatStorage', 'torch BoolStorage', 'torch QUInt8Storage', 'x'.repeat(600)],
 ];
 
-/** An opcode with an argument that may be anything. */
 function opcode(draw: Draw, code = draw.once(6) ? draw.below(256) : draw.pick([...latin1(known)])): Buffer {
   if (code === global) return join('c', draw.pick(globals).replace(' ', '\n'), '\n');
   const size = fixed.get(code) ?? counted.get(code) ?? 0;
@@ -95,7 +94,6 @@ const zipped = (options: (draw: Draw, members: readonly Entry[]) => Options, cha
   on(membersOf, (members, draw) => zip(members, options(draw, members)))(change);
 const deflated = (change: Change) => zipped(() => ({ deflate: true }), change);
 const onMembers = (change: Change) => zipped((draw) => ({ deflate: draw.once(4) }), change);
-/** Changes any member. */
 const any =
   (change: (member: Entry, draw: Draw, all: readonly Entry[]) => Entry): Change =>
   (all, draw) => {

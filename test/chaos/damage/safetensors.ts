@@ -49,7 +49,6 @@ const onHeader = on(
   (header, _, bytes) => join(little(Buffer.byteLength(header), 8), header, bytes.subarray(headerEnd(bytes))),
 );
 
-/** Overwrites up to `most` numbers. */
 const filled =
   (values: readonly number[], most: number): Mutator =>
   (bytes, draw) => {

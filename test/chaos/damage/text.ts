@@ -14,7 +14,6 @@ const onLine = (change: Edit) =>
     return lines.with(at, change(lines[at] as string, draw));
   });
 
-/** One of `texts` in place of a match of `pattern`. */
 const replaced = (text: string, draw: Draw, pattern: RegExp, texts: readonly string[]): string => {
   const { index, 0: found } = draw.pick([...text.matchAll(pattern), { index: text.length, 0: '' }]);
   return text.slice(0, index) + draw.pick(texts) + text.slice(index + found.length);
@@ -22,19 +21,17 @@ const replaced = (text: string, draw: Draw, pattern: RegExp, texts: readonly str
 export const otherNumber: Edit = (text, draw) => replaced(text, draw, /-?\d+(\.\d+)?(e[+-]?\d+)?/g, numberTexts);
 const otherWord: Edit = (text, draw) => replaced(text, draw, /\w+|\W/g, hostileTexts);
 
+const inserted = (bytes: Buffer, draw: Draw, put: Uint8Array | string): Buffer =>
+  spliced(bytes, draw.below(bytes.length + 1), undefined, put);
+const notUtf8 = [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5], [0x80]];
+
 /** For lines of words and numbers: lists, class names, metrics. */
 const text: Mutators = {
   'number in text': onText(otherNumber),
   ...piecewise('line', onLines, otherWord),
-  'text inserted': (bytes, draw) => spliced(bytes, draw.below(bytes.length + 1), undefined, draw.pick(hostileTexts)),
-  'long line': (bytes, draw) => {
-    const long = draw.pick(['a', ' ', '0', '\t', 'a/', '"', "'"]).repeat(draw.power(2 ** 17));
-    return spliced(bytes, draw.below(bytes.length + 1), undefined, long);
-  },
-  'not UTF-8': (bytes, draw) => {
-    const wrong = draw.pick([[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5], [0x80]]);
-    return spliced(bytes, draw.below(bytes.length + 1), undefined, Uint8Array.from(wrong));
-  },
+  'text inserted': (bytes, draw) => inserted(bytes, draw, draw.pick(hostileTexts)),
+  'long line': (bytes, draw) => inserted(bytes, draw, draw.pick([...'a 0\t"\'', 'a/']).repeat(draw.power(2 ** 17))),
+  'not UTF-8': (bytes, draw) => inserted(bytes, draw, Uint8Array.from(draw.pick(notUtf8))),
   'other line ends': onText((lines, draw) => lines.replaceAll('\n', draw.pick(['\r\n', '\r', '\n\n', '\u2028']))),
   'byte order mark': (bytes, draw) => join(draw.pick(['\ufeff', Uint8Array.of(0xff, 0xfe)]), bytes),
 };
@@ -79,7 +76,6 @@ const strange = (draw: Draw): Tree =>
     () => leafOf(draw.pick(numberTexts)),
   );
 
-/** Changes one place of the tree; `given`: a value that is put there. */
 function editTree(tree: Tree, draw: Draw, given?: Tree): void {
   const slots = slotsOf(tree);
   if (slots.length === 0) return;
@@ -94,7 +90,6 @@ function editTree(tree: Tree, draw: Draw, given?: Tree): void {
   draw.pick<() => unknown>(given ? ways.slice(0, 3) : [...ways, wrap, rename, () => items.splice(at, 1)])();
 }
 
-/** Changes some places of JSON, or puts something deep there. */
 const changed =
   (least: number, most: number, given?: (draw: Draw) => Tree): Edit =>
   (text, draw) => {
