@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 const quick = [
   '{architecture,errors}',
   '{data,native,options,store,setup,inference}/*',
+  'data/{layouts,parquet}/*',
   'networks/{onnx,weights}/*',
 ].map((place) => `test/${place}.test.ts`);
 
