@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageList } from '../../src/data/dataset.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
+import { cifar100 } from '../../src/data/layouts/arrays.js';
+import { openDataset } from '../../src/data/load.js';
 import { evaluate, resume, transfer } from '../../src/index.js';
+import { writeParquet } from '../fixtures/parquet.js';
 import { cli } from '../tiny.js';
-import { encode, pattern, temporaryFolder, write } from './generate.js';
+import { decodeDataset, encode, failure, nearest, pattern, temporaryFolder, write, writeCifar } from './generate.js';
+import { names, rows } from './parquet-rows.js';
 
 /** Two classes of 20 training and 6 test photographs; `damage`: the paths of those whose bytes are zeros. */
 async function photographs(damage: readonly string[] = []): Promise<string> {
@@ -167,3 +171,60 @@ describe('damaged images', () => {
 
 /** The k-th of 20 names, sorted as a folder is: 0, 1, 10, 11, … */
 const nameOf = (k: number): string => Array.from({ length: 20 }, (_, each) => `${each}.jpg`).sort()[k] as string;
+
+describe('training images that do not fit into memory', () => {
+  /** Six training images; `read` lists those that were decoded. */
+  async function tooMany() {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { names });
+    const { train } = await openDataset(folder);
+    const list = train as ImageList;
+    const read: number[] = [];
+    const spied: ImageList = {
+      ...list,
+      hold: async () => false,
+      read(index, reduction) {
+        read.push(index);
+        return list.read(index, reduction);
+      },
+    };
+    const sets = (cache?: string) => {
+      const options = { folder, size: 64, sourceSizes: [], check: false, skipDamaged: false, cache };
+      return makeImageSets(
+        { train: spied, validation: undefined, test: undefined },
+        { train: spied, classNames: ['a', 'b'] },
+        options,
+      );
+    };
+    return { sets, read };
+  }
+
+  it('need a cache, which is filled before training', async () => {
+    const { sets, read } = await tooMany();
+    const said = await failure(sets());
+    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(said?.message).toMatch(/the 6 training images take more than the 1 GiB .* Give cache a folder/);
+    const cache = temporaryFolder();
+    const { streamed } = await sets(cache);
+    expect([...read].sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    await streamed.train?.list.read(3);
+    await sets(cache);
+    expect(read).toHaveLength(6);
+  });
+
+  it('are refused before anything is read, if they are small', async () => {
+    const folder = temporaryFolder();
+    writeCifar(folder, cifar100);
+    expect(await failure(decodeDataset(folder, { size: 4096, resize: nearest }))).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/100 images of 4096×4096 take 4\.7 GiB/),
+    });
+  });
+
+  it('are refused if the cache cannot be written', async () => {
+    const { sets } = await tooMany();
+    const file = join(temporaryFolder(), 'file');
+    write(file, '');
+    expect((await failure(sets(file)))?.message).toMatch(/Give cache a folder that can be written/);
+  });
+});
