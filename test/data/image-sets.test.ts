@@ -31,26 +31,22 @@ const common = { method: 'scratch', batch: 4, threads: 1, lr: 0.01, report: fals
 const drawn = { ...common, perClass: 15, validation: 3, seed: 3 } as const;
 const newFolder = () => join(temporaryFolder(), 'run');
 
-const reasonOf = (work: Promise<unknown>) =>
-  work.then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
+const reasonOf = (work: Promise<unknown>) => work.then(String, (error: Error) => error.message);
+const ways = [
+  ['kept in memory', small],
+  ['decoded when they are needed', large],
+] as const;
 
 describe('damaged images', () => {
   const damage = ['test/a/21.jpg', 'train/a/3.jpg', 'train/b/7.jpg'];
-  it.each([
-    ['kept in memory', small],
-    ['decoded when they are needed', large],
-  ])('%s are all named before the first step', async (_, network) => {
+  it.each(ways)('%s are all named before the first step', async (_, network) => {
     const data = await photographs(damage);
     const events: string[] = [];
     const run = transfer({ ...common, ...network, data, out: newFolder(), epochs: 1 });
-    const message = await reasonOf(
-      (async () => {
-        for await (const { type } of run) events.push(type);
-      })(),
-    );
+    const reading = async () => {
+      for await (const { type } of run) events.push(type);
+    };
+    const message = await reasonOf(reading());
     expect(events).not.toContain('start');
     expect(message).toMatch(/3 images of 52 cannot be read:/);
     for (const path of damage) expect(message).toContain(`${join(data, path)} is not a PNG`);
@@ -71,10 +67,7 @@ describe('damaged images', () => {
     expect(lines.at(-1)).toMatch(/leave them out with --skip-damaged\.$/);
   });
 
-  it.each([
-    ['kept in memory', small],
-    ['decoded when they are needed', large],
-  ])('%s are left out of the sets to which they belong', async (_, network) => {
+  it.each(ways)('%s are left out of the sets to which they belong', async (_, network) => {
     const sound = await photographs();
     const whole = await transfer({ ...drawn, ...network, data: sound, out: newFolder(), epochs: 1 }).result;
     const split = readFileSync(join(whole.run, 'split.json'), 'utf8');
