@@ -100,15 +100,3 @@ describe('--class-names', () => {
     }
   });
 });
-
-describe("ONNX's metadata", () => {
-  it.each([
-    [32, '{"square":32}'],
-    [64, '{"short_side":73,"crop":64}'],
-    [224, '{"short_side":256,"crop":224}'],
-  ])('says how images are fitted to %i pixels', async (size, rule) => {
-    const out = join(temporaryFolder(), 'net.onnx');
-    await exportNetwork(await tinySource({ name: 'resnet18', width: 0.0625 }), { to: 'onnx', out, size });
-    expect(readFileSync(out, 'latin1')).toContain(rule);
-  });
-});
