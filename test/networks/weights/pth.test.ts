@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TensorRef } from '../../../src/networks/weights/pickle-values.js';
 import { openPth, readPthValue } from '../../../src/networks/weights/pth.js';
-import { bitFlips, readDamaged, truncations } from './damage.js';
+import { bitFlips, itSurvivesDamage, readDamaged } from './damage.js';
 import { call, dict, global, int, list, pickle, text, tuple } from './pickle-writer.js';
 import { floatStorage, legacyPth, tensor, zip, zipPth } from './pth-writer.js';
 
@@ -45,7 +42,7 @@ const writers = {
   'zip64 without checksums': () => zipPth(object, storages, { zip64: true, checksums: false }),
 };
 
-describe.each(Object.entries(writers))('%s', (name, write) => {
+describe.each(Object.entries(writers))('%s', (_name, write) => {
   it('gives every tensor row-major', async () => {
     const tensors = await readAll(write());
     const read = (key: string) => floats(tensors.get(key)?.data);
@@ -60,16 +57,7 @@ describe.each(Object.entries(writers))('%s', (name, write) => {
     expect(tensors.get('transposed')?.shape).toEqual([3, 2]);
   });
 
-  it('cut at every byte: an error each time', async () => {
-    const whole = write();
-    expect(await readDamaged(truncations(whole), readAll)).toEqual({ values: 0, errors: whole.length });
-  });
-
-  it('2,000 bit flips: a value or an error', async () => {
-    const { values, errors } = await readDamaged(bitFlips(write(), 2_000, name.length), readAll);
-    expect(values + errors).toBe(2_000);
-    expect(errors).toBeGreaterThan(500);
-  });
+  itSurvivesDamage(write, readAll);
 });
 
 it('a zip’s checksums leave no changed value unnoticed', async () => {
@@ -179,17 +167,5 @@ describe('plain values', () => {
 
   it('a tensor is none', async () => {
     await expect(readPthValue(legacyPth(tensor(six, [6]), [six]), 'split')).rejects.toThrow(invalid(/holds a tensor/));
-  });
-
-  const splits = join(import.meta.dirname, '../../../../shared/splits');
-  it.skipIf(!existsSync(splits))('the authors’ splits, where they lie beside the repository', async () => {
-    // Each holds (class indices, image indices); train and val share out the 50,000 images.
-    const images: number[] = [];
-    for (const path of ['train', 'val'].map((part) => join(splits, `cifar100-${part}`))) {
-      const [classes, indices] = (await readPthValue(await readFile(path), path)) as number[][];
-      expect(classes).toHaveLength(100);
-      images.push(...(indices ?? []));
-    }
-    expect(new Set(images).size).toBe(50_000);
   });
 });
