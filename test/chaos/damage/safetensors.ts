@@ -4,7 +4,7 @@ import { parseSafetensors, safetensorsChunks } from '../../../src/networks/weigh
 import { little } from '../../networks/weights/pickle-writer.js';
 import { type Draw, hostileTexts, numberTexts } from '../draw.js';
 import { byteKinds, join, type Kinds, type Mutator, type Mutators, on, times } from './bytes.js';
-import { type Edit, editedJson, fromTree, leafOf, otherNumber, type Tree, toTree } from './text.js';
+import { type Edit, editedJson, otherNumber, replaced } from './text.js';
 
 /** Changes a text: as JSON if it is JSON. */
 const otherText: Edit = (text, draw) => {
@@ -18,29 +18,19 @@ const otherText: Edit = (text, draw) => {
 
 const dtypes = 'F16 BF16 F32 F64 I64 I32 I16 I8 U8 BOOL F8_E4M3 U16 f32 '.split(' ');
 const dimensions = [1, Array(60).fill(1), Array(70).fill(1), [2 ** 32, 0], 0];
+const field = (name: string) => new RegExp(`(?<="${name}":)("[^"]*"|\\[[^\\]]*\\])`, 'g');
 
-/** Changes one tensor's offsets, shape, type or name, or a text of the metadata. */
+/** Changes one tensor's offsets, shape or type, or a text of the metadata. */
 const entry: Edit = (header, draw) => {
-  const tree = toTree(JSON.parse(header));
-  const [one, other] = [0, 1].map(() => draw.pick(tree.items.filter(({ key }) => key !== '__metadata__')));
-  const texts = tree.items.find(({ key }) => key === '__metadata__')?.items ?? [leafOf('""')];
-  const field = (of: Tree | undefined, name: string) => of?.items.find(({ key }) => key === name) as Tree;
-  const set = (name: string, change: (leaf: string) => string) =>
-    Object.assign(field(one, name), leafOf(change(fromTree(field(one, name)))), { key: name });
-  draw.either<unknown>(
-    () => set('data_offsets', () => fromTree(field(other, 'data_offsets'))),
-    () => set('data_offsets', (leaf) => otherNumber(leaf, draw)),
-    () => set('shape', (leaf) => otherNumber(leaf, draw)),
-    () => set('shape', (leaf) => `[${[...JSON.parse(leaf), draw.pick(dimensions)]}]`),
-    () => set('dtype', () => JSON.stringify(draw.pick(dtypes))),
-    () => Object.assign(one as Tree, { key: draw.pick([other?.key, draw.pick(hostileTexts)]) }),
-    () => Object.assign(one as Tree, { items: other?.items, key: draw.pick([other?.key, one?.key]) }),
-    () => {
-      const text = draw.pick(texts);
-      text.leaf = JSON.stringify(otherText(JSON.parse(text.leaf), draw));
-    },
+  const change = (name: string, to: (old: string) => string) => replaced(header, draw, field(name), to);
+  return draw.either(
+    () => change('data_offsets', () => draw.pick(header.match(field('data_offsets')) ?? [''])),
+    () => change('data_offsets', (old) => otherNumber(old, draw)),
+    () => change('shape', (old) => otherNumber(old, draw)),
+    () => change('shape', (old) => `[${[...JSON.parse(old || '[]'), draw.pick(dimensions)]}]`),
+    () => change('dtype', () => JSON.stringify(draw.pick(dtypes))),
+    () => change('\\w+', (old) => (old.startsWith('"') ? JSON.stringify(otherText(JSON.parse(old), draw)) : old)),
   );
-  return fromTree(tree);
 };
 
 const headerEnd = (bytes: Buffer): number => 8 + Number(bytes.readBigUInt64LE(0));
