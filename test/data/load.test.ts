@@ -1,51 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
+import { cifar10 } from '../../src/data/layouts/arrays.js';
 import { fingerprint, openDataset } from '../../src/data/load.js';
 import { checkData, evaluate, transfer } from '../../src/index.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { hashTensors } from '../../src/networks/weights/content-hash.js';
 import { layouts } from '../../src/options/datasets.js';
-import * as fixtures from '../fixtures/layouts.js';
 import { type ImageRow, writeParquet } from '../fixtures/parquet.js';
 import { encode, failure, pattern, temporaryFolder, write, writeCifar, writeClasses, writeIdx } from './generate.js';
-
-const picture = (seed: number): Promise<Buffer> => encode(pattern(seed), 32, 32, 'png');
-const splits = ['train', 'train', 'train', 'train', 'test', 'test'] as const;
-
-type Make = (folder: string) => unknown;
-const writers: Record<(typeof layouts)[number], Make> = {
-  cifar10: (folder) => writeCifar(folder, cifar10),
-  cifar100: (folder) => writeCifar(folder, cifar100),
-  stl10: fixtures.writeStl10,
-  svhn: (folder) => fixtures.writeSvhn(folder),
-  tinyimagenet: fixtures.writeTinyImagenet,
-  cub200: fixtures.writeCub200,
-  mit67: fixtures.writeMit67,
-  stanford40: fixtures.writeStanford40,
-  'stanford-dogs': (folder) => fixtures.writeStanfordDogs(folder),
-  idx: (folder) => writeIdx(folder),
-  parquet: async (folder) => {
-    for (const split of ['train', 'test']) {
-      const places = splits.flatMap((each, k) => (each === split ? [k] : []));
-      const rows = await Promise.all(places.map(async (k) => ({ bytes: await picture(k), label: k % 2 })));
-      await writeParquet(join(folder, `data/${split}-00000-of-00001.parquet`), rows, { names: ['a', 'b'] });
-    }
-  },
-  list: async (folder) => {
-    write(
-      join(folder, 'images.csv'),
-      `file,label,split\n${splits.map((split, k) => `${k}.png,${k % 2},${split}\n`).join('')}`,
-    );
-    for (const k of splits.keys()) write(join(folder, `${k}.png`), await picture(k));
-  },
-  imagenet: fixtures.writeImagenet,
-  folder: async (folder) => {
-    await writeClasses(join(folder, 'train'), { a: 2, b: 2 });
-    await writeClasses(join(folder, 'test'), { a: 1, b: 1 });
-  },
-};
+import { type Write, writers } from './layouts/writers.js';
 
 const options = { method: 'scratch', target: 'vgg9_bn', width: 0.0625, lr: 0.01, threads: 1 } as const;
 
@@ -103,7 +67,7 @@ describe('class folders are no other layout', () => {
   const below = (places: readonly string[], counts: Readonly<Record<string, number>>) => async (folder: string) => {
     for (const place of places) await writeClasses(join(folder, place), counts);
   };
-  it.each<[string, Make]>([
+  it.each<[string, Write]>([
     ['flat', below(['.'], classes)],
     ['train, val and test', below(['train', 'val', 'test'], classes)],
     ['three splits whose classes are called as in ImageNet', below(['train', 'val', 'test'], wnids)],
@@ -124,7 +88,7 @@ describe('class folders are no other layout', () => {
 });
 
 describe('what is no data set is named', () => {
-  it.each<[RegExp, Make]>([
+  it.each<[RegExp, Write]>([
     [/known layout: it holds nothing\. Understood are/, () => {}],
     [/it holds a\.zip\. Understood are/, (folder) => write(join(folder, 'a.zip'), '')],
     [/holds cifar-10-ba.*Und/s, (folder) => write(join(folder, 'cifar-10-batches-py', 'data_batch_1'), 'x')],

@@ -9,7 +9,6 @@ import { addon } from '../../../src/native/addon.js';
 import { writeSafetensors } from '../../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../../src/options/networks.js';
 import { encode, pattern, write, writeClasses } from '../../data/generate.js';
-import { writeParquet } from '../../fixtures/parquet.js';
 import { dict, int, list, stateDict } from '../../networks/weights/pickle-writer.js';
 import { type FixtureStorage, floatStorage, legacyPth, tensor, zipPth } from '../../networks/weights/pth-writer.js';
 import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
@@ -103,31 +102,11 @@ export function splits(folder: string): void {
   }
 }
 
-/** A file to train on of each compression that is read, and one to test. */
-export async function tables(folder: string): Promise<void> {
-  const names = ['left', 'right'];
-  const images = await Promise.all([0, 1, 2, 3, 4].map((seed) => encode(pattern(seed, 8), 8, 8, 'png')));
-  const rows = images.map((bytes, k) => ({ bytes, path: `${k}.png`, label: k % 2 }));
-  for (const [k, codec] of ['uncompressed', 'snappy', 'zstd', 'gzip'].entries())
-    await writeParquet(join(folder, `data/train-0000${k}-of-00004.parquet`), rows.slice(k, k + 2), { names, codec });
-  await writeParquet(join(folder, 'data/test.parquet'), rows.slice(0, 2), { names, note: undefined });
-  const features = { image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } };
-  write(join(folder, 'dataset_info.json'), JSON.stringify({ features }));
-}
-
-/** Two classes of three images: in CSV, one of them to test; in JSON-lines, one class is a number. */
-export async function lists(folder: string, label: 7 | 'left'): Promise<void> {
-  await writeClasses(join(folder, 'pictures'), { [label]: 3, right: 3 });
-  const files = (name: number | string) => [0, 1, 2].map((k) => ({ file: `pictures/${name}/${k}.png`, label: name }));
-  const rows = [...files(label), ...files('right')];
-  const csv = rows.map((row, k) => `${Object.values(row)},${k % 3 === 2 ? 'test' : 'train'}\n`);
-  if (label === 'left') write(join(folder, 'images.csv'), `file,label,split\n${csv.join('')}`);
-  else write(join(folder, 'images.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-}
-
-export async function classes(folder: string): Promise<void> {
-  await writeClasses(join(folder, 'train'), { left: 2, right: 2 });
-  await writeClasses(join(folder, 'test'), { left: 1, right: 1 });
+/** A list in JSON-lines of three images in each of two classes, of which one is a number. */
+export async function jsonLines(folder: string): Promise<void> {
+  await writeClasses(join(folder, 'pictures'), { 7: 3, right: 3 });
+  const rows = [7, 'right'].flatMap((label) => [0, 1, 2].map((k) => ({ file: `pictures/${label}/${k}.png`, label })));
+  write(join(folder, 'images.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }
 
 /** Images in two classes. A format ignores the options that it does not have. */

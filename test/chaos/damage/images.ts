@@ -1,8 +1,8 @@
-import { crc32, deflateSync, inflateSync } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
 import type { Draw } from '../draw.js';
 import type { Kinds } from './bytes.js';
-import { after, allBytes, anyByte, byteKinds, join, number, on, pieces, piecewise, same, times } from './bytes.js';
+import { after, allBytes, byteKinds, join, number, on, pieces, piecewise, same, times } from './bytes.js';
 
 /** Sides far too large, at the limit, and just below it: the largest images that are decoded in full are 8190 × 8190. */
 const sides = [
@@ -16,21 +16,17 @@ const chunksOf = (png: Buffer): Buffer[] =>
   pieces(png, 8, (rest) => 12 + rest.readUInt32BE(0))
     .slice(1, -1)
     .map((chunk) => chunk.subarray(4, -4));
-const typeOf = (chunk: Buffer): string => chunk.toString('latin1', 0, 4);
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 const pngOf = (chunks: readonly Buffer[]): Buffer =>
   join(signature, ...chunks.flatMap((chunk) => [u32(chunk.length - 4), chunk, u32(crc32(chunk))]));
 
 const onChunks = on(chunksOf, pngOf);
 const sealed = on(same, (png) => pngOf(chunksOf(png)));
-const onPixels = on(
-  (png) => (chunksOf(png).find((chunk) => typeOf(chunk) === 'IDAT') as Buffer).subarray(4),
-  (data, _, png) => pngOf(chunksOf(png).map((chunk) => (typeOf(chunk) === 'IDAT' ? join('IDAT', data) : chunk))),
-);
 const changedChunk = (chunk: Buffer, draw: Draw) =>
   join(chunk.subarray(0, 4), byteKinds['integer set'](chunk.subarray(4), draw, chunk));
 
 const types = 'PLTE tRNS gAMA iCCP zTXt iTXt eXIf acTL fcTL pHYs sBIT hIST aaaa AAAA IDAT IEND'.split(' ');
+/** It may hold pixels of another size, or be a bomb. */
 const anyChunk = (draw: Draw): Buffer => {
   const data = draw.once(4) ? deflateSync(Buffer.alloc(draw.power(2 ** 22))) : draw.bytes(draw.power(64));
   return join(draw.pick(types), draw.pick(['', 'a\0\0']), data);
@@ -73,15 +69,6 @@ export const kinds: Kinds = {
       const header = join('IHDR', u32(width), u32(height), Uint8Array.of(1, 0, 0, 0, 0));
       return pngOf([header, join('IDAT', pixels), join('IEND')]);
     },
-    'PNG pixels': onPixels((data, draw) => {
-      const raw = inflateSync(data);
-      return draw.either(
-        () => deflateSync(raw.subarray(0, draw.below(raw.length))),
-        () => deflateSync(join(raw, Buffer.alloc(draw.power(2 ** 22)))),
-        () => deflateSync(number(1, 'BE', [draw.below(raw.length)], allBytes)(raw, draw, raw)),
-        () => anyByte(data, draw, data),
-      );
-    }),
     ...piecewise('PNG chunk', onChunks, changedChunk, anyChunk),
   },
   '[.](jpe?g|JPEG)$': {

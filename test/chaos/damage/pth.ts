@@ -80,15 +80,7 @@ type Change = (members: Entry[], draw: Draw) => Entry[];
 type Options = Parameters<typeof zip>[1];
 const zipped = (options: (draw: Draw, members: readonly Entry[]) => Options, change: Change = (members) => members) =>
   on(membersOf, (members, draw) => zip(members, options(draw, members)))(change);
-const deflated = (change: Change) => zipped(() => ({ deflate: true }), change);
 const onMembers = (change: Change) => zipped((draw) => ({ deflate: draw.once(4) }), change);
-const any =
-  (change: (member: Entry, draw: Draw, all: readonly Entry[]) => Entry): Change =>
-  (all, draw) => {
-    const at = draw.below(all.length);
-    return all.with(at, change(all[at] as Entry, draw, all));
-  };
-
 /** A number in an entry of the directory, in the record at the end, or in a local header. */
 const field: Mutator = (bytes, draw, other) => {
   const records = [...bytes.toString('latin1').matchAll(/PK(?=\W\W)/g)].map(({ index }) => index);
@@ -98,7 +90,11 @@ const field: Mutator = (bytes, draw, other) => {
 const zip64 = zipped(() => ({ zip64: true }));
 
 const names = ['b/data.pkl', 'archive/data/', 'archive/x', '/data.pkl', 'archive/data/../data.pkl'];
-const otherMember = (draw: Draw, all: readonly Entry[]): Entry => [draw.pick(names), draw.pick(all)[1]];
+/** Another name and another member's content, or zeros, which deflate to a thousandth. */
+const otherMember = (draw: Draw, all: readonly Entry[]): Entry => [
+  draw.pick([draw.pick(names), draw.pick(all)[0], draw.pick(hostileTexts)]),
+  draw.once(4) ? Buffer.alloc(draw.power(2 ** 23)) : draw.pick(all)[1],
+];
 const damagedMember = ([name, content]: Entry, draw: Draw, all: readonly Entry[]): Entry => {
   return [name, anyByte(content, draw, draw.pick(all)[1])];
 };
@@ -112,22 +108,13 @@ export const kinds: Kinds = {
       ),
     ),
     ...piecewise('member', onMembers, damagedMember, otherMember),
-    'member renamed': onMembers(
-      any(([, content], draw, all) => [draw.pick([draw.pick(all)[0], draw.pick(hostileTexts)]), content]),
-    ),
     'many members': onMembers((all, draw) => {
       const more = Array.from({ length: draw.power(4096) }, (_, k) => `archive/data/x${k}`);
       return [...all, ...more.map((name): Entry => [name, Buffer.alloc(0)])];
-    }),
-    'size claimed': zipped((draw, members) => {
-      const claim = new Map([[draw.pick(members)[0], Number(BigInt.asUintN(32, draw.pick(extremes)))]]);
-      return { deflate: draw.once(2), claim };
     }),
     zip64,
     'zip64 field': (bytes, draw, other) => field(zip64(bytes, draw, other), draw, other),
     'directory field': field,
     'directory fields': times(2, 2, field),
-    // Zeros deflate to a thousandth.
-    bomb: deflated(any(([name], draw) => [name, Buffer.alloc(draw.power(2 ** 23))])),
   },
 };

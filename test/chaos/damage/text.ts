@@ -56,20 +56,22 @@ const strange = (draw: Draw): string =>
 
 const text = String.raw`"(?:\\.|[^"\\])*"`;
 const leaf = String.raw`${text}(?!:)|-?\d[\d.eE+-]*|true|false|null`;
-/** A leaf, or a list or an object that holds no object, after its key, if it has one; or the key of another value. */
-const item = new RegExp(String.raw`(${text}:)?(${leaf}|\[[^{}[\]]*\]|\{[^{}]*\})|${text}:`, 'g');
+/** The leaves of JSON, its lists of leaves, and its objects without objects, each after its key, if it has one. */
+const items = [leaf, String.raw`\[[^{}[\]]*\]`, String.raw`\{[^{}]*\}`].map(
+  (value) => new RegExp(`(${text}:)?(${value})|${text}:`, 'g'),
+);
 
 type Item = readonly [item: string, key: string | undefined, value: string];
 /** JSON with something else in place of an item. It mostly stays JSON, in which a key may come twice. */
-const withOther = (json: string, draw: Draw, change: (one: Item, another: Item) => string): string => {
-  const found = [...json.matchAll(item)].filter(([, , value]) => value !== undefined);
-  const all = found as unknown as (Item & { readonly index: number })[];
+function withOther(json: string, draw: Draw, change: (one: Item, another: Item) => string): string {
+  const kinds = items.map((kind) => [...json.matchAll(kind)].filter(([, , value]) => value !== undefined));
+  const all = draw.pick(kinds.filter(({ length }) => length > 0)) as unknown as (Item & { readonly index: number })[];
   const one = draw.pick(all);
   const [before, after] = [json.slice(0, one.index), json.slice(one.index + one[0].length)];
   const other = change(one, draw.pick(all));
   if (other !== '') return before + other + after;
   return after.startsWith(',') ? before + after.slice(1) : before.replace(/,$/, '') + after;
-};
+}
 
 const editedOnce: Edit = (json, draw) =>
   withOther(json, draw, ([item, key = '', value], [, otherKey = '', otherValue]) => {
