@@ -80,18 +80,18 @@ static int strike_fd(enum operation operation, int fd) {
     if (failing) return -1;                              \
     return next arguments;                               \
   }
+/* Also by its name for 64-bit offsets. */
+#define WRAP64(failing, name, parameters, arguments)  \
+  WRAP(failing, ssize_t, name, parameters, arguments) \
+  WRAP(failing, ssize_t, name##64, parameters, arguments)
 WRAP(strike_fd(WRITE, fd), ssize_t, write, (int fd, const void* data, size_t size), (fd, data, size))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwrite, (int fd, const void* data, size_t size, off_t at), (fd, data, size, at))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwrite64, (int fd, const void* data, size_t size, off64_t at), (fd, data, size, at))
 WRAP(strike_fd(WRITE, fd), ssize_t, writev, (int fd, const struct iovec* data, int n), (fd, data, n))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwritev, (int fd, const struct iovec* data, int n, off_t at), (fd, data, n, at))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwritev64, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
+WRAP64(strike_fd(WRITE, fd), pwrite, (int fd, const void* data, size_t size, off64_t at), (fd, data, size, at))
+WRAP64(strike_fd(WRITE, fd), pwritev, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
 WRAP(strike_fd(READ, fd), ssize_t, read, (int fd, void* data, size_t size), (fd, data, size))
-WRAP(strike_fd(READ, fd), ssize_t, pread, (int fd, void* data, size_t size, off_t at), (fd, data, size, at))
-WRAP(strike_fd(READ, fd), ssize_t, pread64, (int fd, void* data, size_t size, off64_t at), (fd, data, size, at))
 WRAP(strike_fd(READ, fd), ssize_t, readv, (int fd, const struct iovec* data, int n), (fd, data, n))
-WRAP(strike_fd(READ, fd), ssize_t, preadv, (int fd, const struct iovec* data, int n, off_t at), (fd, data, n, at))
-WRAP(strike_fd(READ, fd), ssize_t, preadv64, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
+WRAP64(strike_fd(READ, fd), pread, (int fd, void* data, size_t size, off64_t at), (fd, data, size, at))
+WRAP64(strike_fd(READ, fd), preadv, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
 WRAP(strike_fd(FSYNC, fd), int, fsync, (int fd), (fd))
 WRAP(strike_fd(FSYNC, fd), int, fdatasync, (int fd), (fd))
 WRAP(strike(RENAME, path), int, rename, (const char* path, const char* to), (path, to))

@@ -2,7 +2,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import { little } from '../../networks/weights/pickle-writer.js';
 import type { Draw } from '../draw.js';
 import type { Kinds } from './bytes.js';
-import { after, allBytes, byteKinds, join, number, on, pieces, piecewise, same, times } from './bytes.js';
+import { after, byteKinds, join, number, on, pieces, piecewise, same, times } from './bytes.js';
 
 /** Sides far too large, at the limit, and just below it: the largest images that are decoded in full are 8190 × 8190. */
 const sides = [
@@ -38,7 +38,6 @@ const large = '8190x8190 8193x8192 99999x600 600x99999 67108864x1 1x67108864 104
 const segmentsOf = (jpeg: Buffer): Buffer[] =>
   pieces(jpeg, 2, (rest) => (rest[0] === 0xff && rest[1] !== 0xda ? 2 + rest.readUInt16BE(2) : 0));
 const onSegments = on(segmentsOf, (segments) => join(...segments));
-const frame = (...distances: number[]) => after(/\xff[\xc0-\xc2]/, ...distances);
 
 /** Sides of WebP stand elsewhere in each of its kinds; in a lossless one, two of 14 bits stand in four bytes. */
 const short = sides.map((side) => side & 0x3fff);
@@ -49,17 +48,10 @@ const webpSides = {
   VP8L: number(4, 'LE', [21], packed),
 };
 
-const gifFrame = /(?<=^.{13}[^,]*),/s;
-
-/** The boxes of an AVIF whose fields are worth changing, and how many bytes each has. */
-const boxes = { ispe: 16, irot: 1, iloc: 30, ipma: 16, av1C: 4, pixi: 8, colr: 11, pitm: 6, iinf: 30 };
-const lengths = [/ftyp/, /meta/, /iprp/, /ipco/, /mdat/, ...Object.keys(boxes).map((box) => new RegExp(box))];
-const fields = Object.entries(boxes).map(([box, size]) => after(new RegExp(box), ...allBytes.slice(4, 4 + size)));
-
+/** Sides, which byte kinds hardly make valid, and what checksums or lengths protect. The images are so small that byte kinds meet the rest. */
 export const kinds: Kinds = {
   '[.]png$': {
     'PNG sides': sealed(times(1, 2, number(4, 'BE', after(/IHDR/, 4, 8), sides))),
-    'PNG kind': sealed(number(1, 'BE', after(/IHDR/, 12, 13, 14, 15, 16), [0, 1, 2, 3, 4, 6, 8, 16, 255])),
     // With a bit for each pixel: a few kilobytes, but decoded in full if the sides are allowed.
     'PNG of one colour': (_, draw) => {
       // Most have few pixels: decoding the largest allowed image takes a second.
@@ -72,24 +64,18 @@ export const kinds: Kinds = {
     ...piecewise('PNG chunk', onChunks, changedChunk, anyChunk),
   },
   '[.](jpe?g|JPEG)$': {
-    'JPEG sides': times(1, 2, number(2, 'BE', frame(5, 7), sides)),
-    'JPEG frame': number(1, 'BE', frame(1, 4, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18), [0, 1, 2, 4, 17, 68, 0xc2, 255]),
+    'JPEG sides': times(1, 2, number(2, 'BE', after(/\xff[\xc0-\xc2]/, 5, 7), sides)),
     ...piecewise('JPEG segment', onSegments, (segment, draw) => byteKinds['integer set'](segment, draw, segment)),
   },
   '[.]webp$': {
     'WebP sides': (webp, draw, other) =>
       webpSides[webp.toString('latin1', 12, 16) as keyof typeof webpSides](webp, draw, other),
-    'WebP length': number(4, 'LE', [4, 16]),
-    'WebP flags': number(1, 'LE', [15, 20, 21, 22, 23], allBytes),
   },
   '[.]gif$': {
     'GIF sides': times(1, 2, number(2, 'LE', [6, 8], sides)),
-    'GIF frame': number(2, 'LE', after(gifFrame, 1, 3, 5, 7), sides),
-    'GIF flags': number(1, 'LE', (gif) => [10, 11, 12, ...after(gifFrame, 9, 10)(gif)], allBytes),
+    'GIF frame sides': number(2, 'LE', after(/(?<=^.{13}[^,]*),/s, 5, 7), sides),
   },
   '[.]avif$': {
     'AVIF sides': number(4, 'BE', after(/ispe/, 8, 12), sides),
-    'AVIF length': number(4, 'BE', (avif, draw) => after(draw.pick(lengths), -4)(avif)),
-    'AVIF field': number(1, 'BE', (avif, draw) => draw.pick(fields)(avif), allBytes),
   },
 };

@@ -91,11 +91,6 @@ export const sealedMutators: Mutators = {
     const rename = () => metadata.set(draw.pick(hostileTexts), value);
     draw.either<unknown>(change, change, change, rename, () => metadata.delete(key));
   }),
-  'size or classes with the hash': sealed(({ metadata }, draw) => {
-    const key = draw.pick(['size', 'classes']);
-    metadata.set(key, draw.pick(['1', '5', '7', '8', '1024', '1025', '4096', '1e15']));
-    if (key === 'classes' || draw.once(4)) metadata.set('class_names', '[]');
-  }),
   'no tensors': sealed(({ tensors }) => tensors.clear()),
 };
 
