@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { stringify } from 'yaml';
 import { imageFiles } from '../../../src/data/dataset.js';
@@ -57,10 +57,9 @@ export async function checkpoints(folder: string): Promise<void> {
 
 /** A run, which has an epoch left or is finished, and the data and the source that it names. */
 async function run(folder: string, isFinished: boolean): Promise<void> {
-  const made = { data: tinyData(4), source: await tinySource({ width: 1 / 16 }) };
   const given = { data: join(folder, 'data'), source: join(folder, 'source.safetensors') };
-  for (const name of ['data', 'source'] as const) cpSync(made[name], given[name], { recursive: true });
-  for (const path of [made.data, dirname(made.source)]) rmSync(path, { recursive: true });
+  cpSync(tinyData(4), given.data, { recursive: true });
+  cpSync(await tinySource({ width: 1 / 16 }), given.source);
   const stopping = new AbortController();
   const options = { ...tinyOptions, ...given, width: 1 / 16, validation: 1, signal: stopping.signal };
   const begun = transfer({ ...options, out: join(folder, 'run'), ...(isFinished && { lr: 'auto' }) });
@@ -89,13 +88,9 @@ export function optionFiles(folder: string): void {
 }
 
 export function splits(folder: string): void {
-  const [train, validation, test] = [
-    [0, 2, 4, 5],
-    [1, 3],
-    [0, 1],
-  ] as const;
-  write(join(folder, 'split.json'), JSON.stringify({ train, validation, test }));
-  for (const [part, images] of Object.entries({ train, val: validation, test })) {
+  const { val: validation, ...parts } = { train: [0, 2, 4, 5], val: [1, 3], test: [0, 1] };
+  write(join(folder, 'split.json'), JSON.stringify({ ...parts, validation }));
+  for (const [part, images] of Object.entries({ ...parts, val: validation })) {
     const object = list(list(...[0, 1, 2].map(int)), list(...images.map(int)));
     write(join(folder, `zip/split-${part}`), zipPth(object, []));
     write(join(folder, `legacy/split-${part}`), legacyPth(object, []));

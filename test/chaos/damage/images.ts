@@ -34,11 +34,6 @@ const anyChunk = (draw: Draw): Buffer => {
 
 const large = '8190x8190 8193x8192 99999x600 600x99999 67108864x1 1x67108864 1048576x65 100001x8'.split(' ');
 
-/** The beginning, the segments (marker, length, content), and the rest of a JPEG. */
-const segmentsOf = (jpeg: Buffer): Buffer[] =>
-  pieces(jpeg, 2, (rest) => (rest[0] === 0xff && rest[1] !== 0xda ? 2 + rest.readUInt16BE(2) : 0));
-const onSegments = on(segmentsOf, (segments) => join(...segments));
-
 /** Sides of WebP stand elsewhere in each of its kinds; in a lossless one, two of 14 bits stand in four bytes. */
 const short = sides.map((side) => side & 0x3fff);
 const packed = short.flatMap((width) => short.map((height) => width + height * 2 ** 14));
@@ -65,7 +60,6 @@ export const kinds: Kinds = {
   },
   '[.](jpe?g|JPEG)$': {
     'JPEG sides': times(1, 2, number(2, 'BE', after(/\xff[\xc0-\xc2]/, 5, 7), sides)),
-    ...piecewise('JPEG segment', onSegments, (segment, draw) => byteKinds['integer set'](segment, draw, segment)),
   },
   '[.]webp$': {
     'WebP sides': (webp, draw, other) =>

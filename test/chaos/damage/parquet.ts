@@ -23,6 +23,12 @@ export function labelFile(
 }
 
 const encoding = 'dictionary';
+/** Numbers of values that a file says, and what it needs in order to say them. */
+const announced: Readonly<Record<string, Partial<Plan>>> = {
+  ...{ page: {}, chunk: {}, dictionary: { encoding }, differences: { encoding: 'delta' } },
+  ...{ rows: { version: 2 }, nulls: { version: 2 } },
+};
+
 export const kinds: Kinds = {
   '^Parquet labels': {
     'Parquet labels': (_, draw) => {
@@ -34,15 +40,9 @@ export const kinds: Kinds = {
     },
     // Another number of values, in a file that has this number.
     'Parquet announced': (_, draw) => {
-      const what = draw.pick(['page', 'rows', 'nulls', 'dictionary', 'differences', 'chunk'] as const);
+      const what = draw.pick(Object.keys(announced));
       const value = draw.pick(extremes);
-      const needs = {
-        rows: { version: 2 },
-        nulls: { version: 2 },
-        dictionary: { encoding },
-        differences: { encoding: 'delta' },
-      };
-      const plan = { ...needs[what as keyof typeof needs], said: { [what]: value } } as Partial<Plan>;
+      const plan = { ...announced[what], said: { [what]: value } };
       const right = (labels: readonly bigint[]) =>
         what === 'dictionary' ? new Set(labels).size : what === 'nulls' ? 0 : count;
       return labelFile(draw, plan, (all) => BigInt.asIntN(what === 'chunk' ? 64 : 32, value) !== BigInt(right(all)));

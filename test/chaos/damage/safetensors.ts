@@ -6,14 +6,14 @@ import { type Draw, hostileTexts, numberTexts } from '../draw.js';
 import { byteKinds, join, type Kinds, type Mutator, type Mutators, on, times } from './bytes.js';
 import { type Edit, editedJson, otherNumber, replaced } from './text.js';
 
-/** Changes a text: as JSON if it is JSON. */
+/** Changes a text, in which JSON may stand. */
 const otherText: Edit = (text, draw) => {
   const other = draw.pick([...numberTexts, ...hostileTexts]);
-  try {
-    return draw.once(2) ? other : editedJson(text, draw);
-  } catch {
-    return text + other;
-  }
+  return draw.either(
+    () => other,
+    () => text + other,
+    () => editedJson(text, draw),
+  );
 };
 
 const dtypes = 'F16 BF16 F32 F64 I64 I32 I16 I8 U8 BOOL F8_E4M3 U16 f32 '.split(' ');

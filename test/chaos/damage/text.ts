@@ -90,17 +90,13 @@ const editedOnce: Edit = (json, draw) =>
   });
 export const editedJson: Edit = (json, draw) =>
   Array.from({ length: draw.between(1, 3) }).reduce<string>((edited) => editedOnce(edited, draw), json);
-const deepJson: Edit = (json, draw) => withOther(json, draw, ([, key = '']) => key + deep(draw));
 
-/** Syntax that only YAML has. */
+/** Syntax that only YAML has. test/options/yaml.test.ts has what is nested too deep. */
 const pieces = [
   ...'&a [*a]¦*a¦!!binary AAAA¦!!js/function x¦!!set {a, b}¦!!omap [a: 1]¦<<: {a: 1}¦? a\n: b¦---\n¦...\n'.split('¦'),
   ...'%YAML 9.9\n---\n¦%TAG ! tag:x,2000:\n---\n¦|\n  a\n b¦>-\n¦\t¦- - - -¦[,]¦{a¦? ¦!!int x¦!!float .'.split('¦'),
   ...'!<tag:yaml.org,2002:int> x¦0o17¦2001-12-14¦"\\x¦\'¦&a &b¦!!str¦~¦# a'.split('¦'),
 ];
-
-const aliases = (depth: number): string =>
-  Array.from({ length: depth }, (_, k) => `a${k}: &a${k} [${k === 0 ? 'x' : Array(9).fill(`*a${k - 1}`)}]`).join('\n');
 
 /** Prints no warning: any output must come from the code under test. */
 const quiet = { logLevel: 'error', maxAliasCount: 0, uniqueKeys: false } as const;
@@ -108,8 +104,8 @@ const editedYaml: Edit = (text, draw) => editedJson(JSON.stringify(parse(text, q
 
 export const kinds: Kinds = {
   '[.](txt|csv)$': anyText,
-  '[.]json$': { ...anyText, 'JSON tree': onText(editedJson), 'deep JSON': onText(deepJson) },
-  '[.]jsonl$': { ...anyText, 'JSON tree': onLine(editedJson), 'deep JSON': onLine(deepJson) },
+  '[.]json$': { ...anyText, 'JSON tree': onText(editedJson) },
+  '[.]jsonl$': { ...anyText, 'JSON tree': onLine(editedJson) },
   '[.]yaml$': {
     ...anyText,
     'YAML tree': onText(editedYaml),
@@ -117,12 +113,6 @@ export const kinds: Kinds = {
     'YAML piece': onLine((line, draw) => {
       const piece = draw.pick(pieces);
       return line.replace(draw.pick([/(?<=:).*/, /$/]), () => draw.pick([` ${piece}`, `\n${piece}`]));
-    }),
-    'YAML aliases': onText((yaml, draw) => `${aliases(draw.between(2, 30))}\n${yaml}`),
-    'deep YAML': onText((yaml, draw) => {
-      const first = draw.pick(['[', '{a: ', '- ', '? ', '!', '&', '"']);
-      const rest = draw.pick(['[', '- ', '{a: ', '? ']);
-      return `${yaml}\na: ${first}`.padEnd(yaml.length + draw.power(2 ** 15), rest);
     }),
   },
 };
