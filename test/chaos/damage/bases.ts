@@ -10,7 +10,14 @@ import { writeSafetensors } from '../../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../../src/options/networks.js';
 import { encode, pattern, write, writeClasses } from '../../data/generate.js';
 import { dict, int, list, stateDict } from '../../networks/weights/pickle-writer.js';
-import { type FixtureStorage, floatStorage, legacyPth, tensor, zipPth } from '../../networks/weights/pth-writer.js';
+import {
+  type FixtureStorage,
+  legacyPth,
+  tensor,
+  storages as viewed,
+  object as views,
+  zipPth,
+} from '../../networks/weights/pth-writer.js';
 import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
 
 /** Small valid files. Each function writes those of one format into a folder. */
@@ -30,15 +37,9 @@ export function pthFiles(folder: string, pth: typeof zipPth | typeof legacyPth):
   const tensors = weights.map(({ name, shape }, k) => {
     return [`module.${name}`, tensor(storages[k] as FixtureStorage, shape)] as const;
   });
-  const shared = floatStorage('0', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-  const views = [
-    ['fc.weight', tensor(shared, [4, 3], { strides: [1, 4] })],
-    ['fc.bias', tensor(shared, [4], { offset: 8 })],
-    ['wide', tensor(shared, [2, 50, 2], { strides: [4, 0, 1] })],
-  ] as const;
   const whole = { epoch: int(3), state_dict: stateDict(tensors), milestones: list(int(60), int(80)) };
   write(join(folder, 'whole.pth'), pth(dict(Object.entries(whole)), storages));
-  write(join(folder, 'views.pth'), pth(stateDict(views), [shared]));
+  write(join(folder, 'views.pth'), pth(views, viewed));
 }
 
 export async function tensorFiles(folder: string): Promise<void> {

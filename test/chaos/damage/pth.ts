@@ -35,11 +35,9 @@ function membersOf(bytes: Buffer): Entry[] {
   return all.map((member) => [nameOf(member), member.subarray(contentAt(member))]);
 }
 
-type Change = (members: Entry[], draw: Draw) => Entry[];
-type Options = Parameters<typeof zip>[1];
-const zipped = (options: (draw: Draw, members: readonly Entry[]) => Options, change: Change = (members) => members) =>
-  on(membersOf, (members, draw) => zip(members, options(draw, members)))(change);
-const onMembers = (change: Change) => zipped((draw) => ({ deflate: draw.once(4) }), change);
+const onMembers = (change: (members: Entry[], draw: Draw) => Entry[]) =>
+  on(membersOf, (members, draw) => zip(members, { deflate: draw.once(4) }))(change);
+
 const names = ['b/data.pkl', 'archive/data/', 'archive/x', '/data.pkl', 'archive/data/../data.pkl'];
 /** Another name and another member's content, or zeros, which deflate to a thousandth. */
 const otherMember = (draw: Draw, all: readonly Entry[]): Entry => [
@@ -63,6 +61,5 @@ export const kinds: Kinds = {
       const more = Array.from({ length: draw.power(4096) }, (_, k) => `archive/data/x${k}`);
       return [...all, ...more.map((name): Entry => [name, Buffer.alloc(0)])];
     }),
-    zip64: zipped(() => ({ zip64: true })),
   },
 };

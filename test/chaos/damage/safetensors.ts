@@ -16,7 +16,6 @@ const otherText: Edit = (text, draw) => {
   );
 };
 
-const dtypes = 'F16 BF16 F32 F64 I64 I32 I16 I8 U8 BOOL F8_E4M3 U16 f32 '.split(' ');
 const headerEnd = (bytes: Buffer): number => 8 + Number(bytes.readBigUInt64LE(0));
 const onHeader = on(
   (bytes) => bytes.toString('utf8', 8, headerEnd(bytes)),
@@ -35,9 +34,6 @@ const numbersSet: Mutator = (bytes, draw) => {
 const plain: Mutators = {
   'header tree': onHeader(editedJson),
   'header number': onHeader(otherNumber),
-  'header type': onHeader((header, draw) =>
-    replaced(header, draw, /(?<="dtype":)"\w+"/g, () => JSON.stringify(draw.pick(dtypes))),
-  ),
   'header text': onHeader((header, draw) =>
     replaced(header, draw, /(?<=":)"(\\.|[^"\\])*"/g, (old) =>
       JSON.stringify(otherText(JSON.parse(old || '""'), draw)),

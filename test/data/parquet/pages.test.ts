@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../../src/data/load.js';
 import { readPages } from '../../../src/data/parquet/pages.js';
+import { extremes } from '../../chaos/draw.js';
 import { writeParquet } from '../../fixtures/parquet.js';
 import { bitFlips, readDamaged, truncations } from '../../networks/weights/damage.js';
 import { failure, temporaryFolder } from '../generate.js';
 import { names, rows } from '../parquet-rows.js';
 import { type Plan, parquetOf } from '../parquet-writer.js';
+
+const everyEncoding = (['plain', 'dictionary', 'delta'] as const).flatMap((encoding) =>
+  ([1, 2] as const).map((version) => ({ encoding, version })),
+);
 
 describe('a damaged Parquet file', () => {
   it.each(['uncompressed', 'snappy', 'zstd', 'gzip'])(
@@ -66,6 +71,13 @@ describe('a damaged Parquet file', () => {
     expect(() => readPages(indexed(0, 3), { ...facts, mostBytes: 5 })).toThrow(/announce more than 5 bytes/);
   });
 
+  const opened = async (changes: Partial<Plan>) => {
+    const file = join(temporaryFolder(), 'train.parquet');
+    writeFileSync(file, parquetOf(changes));
+    const error = await failure(openDataset(file));
+    return error && { ...error, message: error.message.replace(file, 'FILE') };
+  };
+
   it.each<[RegExp, Partial<Plan>]>([
     [/announces 17 differences for 16 values/, { encoding: 'delta', said: { differences: 17n } }],
     [/announces 17 values in 16 rows/, { said: { chunk: 17n } }],
@@ -73,11 +85,26 @@ describe('a damaged Parquet file', () => {
     [/a page needs a dictionary, and there is none/, { hasDictionary: false }],
     [/a value is not in its dictionary/, { beyond: 200 }],
   ])('is refused: %s', async (problem, changes) => {
-    const file = join(temporaryFolder(), 'train.parquet');
-    writeFileSync(file, parquetOf(changes));
-    const said = await failure(openDataset(file));
-    expect(said).toMatchObject({ code: 'INVALID_DATA', message: expect.stringMatching(problem) });
-    expect(said?.message).toContain(`${file}: column label of row group 0 (rows 0 to 15) is damaged`);
+    const { code, message } = (await opened(changes)) ?? {};
+    expect([code, message]).toEqual(['INVALID_DATA', expect.stringMatching(problem)]);
+    expect(message).toContain('FILE: column label of row group 0 (rows 0 to 15) is damaged');
+  });
+
+  it.each<[string, bigint, Partial<Plan>[]]>([
+    ['page', 16n, everyEncoding],
+    ['rows', 16n, everyEncoding.filter(({ version }) => version === 2)],
+    ['nulls', 0n, everyEncoding.filter(({ version }) => version === 2)],
+    ['chunk', 16n, everyEncoding],
+    ['dictionary', 3n, everyEncoding.filter(({ encoding }) => encoding === 'dictionary')],
+    ['differences', 16n, everyEncoding.filter(({ encoding }) => encoding === 'delta')],
+  ])('is refused with any wrong number of values: %s', async (what, right, plans) => {
+    const bits = what === 'chunk' ? 64 : 32;
+    for (const value of extremes.filter((value) => BigInt.asIntN(bits, value) !== right)) {
+      for (const plan of plans) {
+        const error = await opened({ ...plan, said: { [what]: value } });
+        expect({ plan, value, code: error?.code }).toEqual({ plan, value, code: 'INVALID_DATA' });
+      }
+    }
   });
 
   it('names a damaged part in the same words for each of its images', async () => {

@@ -3,7 +3,7 @@ import { TensorRef } from '../../../src/networks/weights/pickle-values.js';
 import { openPth, readPthValue } from '../../../src/networks/weights/pth.js';
 import { bitFlips, itSurvivesDamage, readDamaged } from './damage.js';
 import { call, dict, global, int, list, pickle, text, tuple } from './pickle-writer.js';
-import { floatStorage, legacyPth, tensor, zip, zipPth } from './pth-writer.js';
+import { half, legacyPth, object, six, storages, tensor, zip, zipPth } from './pth-writer.js';
 
 const invalid = (message: RegExp) =>
   expect.objectContaining({ code: 'INVALID_WEIGHTS', message: expect.stringMatching(message) });
@@ -20,20 +20,6 @@ async function readAll(file: Uint8Array) {
 }
 
 const floats = (data: Uint8Array | undefined) => [...new Float32Array(data?.slice().buffer ?? new ArrayBuffer(0))];
-
-const six = floatStorage('0', [1, 2, 3, 4, 5, 6]);
-const half = { type: 'HalfStorage', key: '1', size: 2, data: Uint8Array.of(0, 0x3c, 0, 0xc0) };
-const storages = [six, half];
-const object = dict([
-  ['plain', tensor(six, [2, 3])],
-  ['transposed', tensor(six, [3, 2], { strides: [1, 3] })],
-  ['column', tensor(six, [2, 1], { strides: [3, 1], offset: 1 })],
-  ['expanded', tensor(six, [2, 2], { strides: [0, 1], offset: 4 })],
-  ['scalar', tensor(six, [], { offset: 5 })],
-  ['empty', tensor(six, [0, 9])],
-  ['half', tensor(half, [2])],
-  ['parameter', call(global('torch._utils', '_rebuild_parameter'), tensor(six, [6]), Uint8Array.of(0x88), int(0))],
-]);
 
 const writers = {
   legacy: () => legacyPth(object, storages),
