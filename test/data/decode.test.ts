@@ -7,8 +7,8 @@ import { decodeBytes, decodeImage } from '../../src/data/decode.js';
 import { openDataset } from '../../src/data/load.js';
 import { checkData, type DecodedImage, Network } from '../../src/index.js';
 import { addon } from '../../src/native/addon.js';
+import { bitFlips, readDamaged, truncations } from '../damage.js';
 import { writeParquet } from '../fixtures/parquet.js';
-import { bitFlips, readDamaged, truncations } from '../networks/weights/damage.js';
 import { tinySource } from '../tiny.js';
 import { decodeDataset, encode, failure, pattern, temporaryFolder, write } from './generate.js';
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type MatValue, readMat } from '../../src/data/matlab.js';
+import { bitFlips, readDamaged, truncations } from '../damage.js';
 import {
   cells,
   classUint8,
@@ -11,7 +12,6 @@ import {
   struct,
   text,
 } from '../fixtures/mat-file.js';
-import { bitFlips, readDamaged, truncations } from '../networks/weights/damage.js';
 import { failure, temporaryFolder, write } from './generate.js';
 
 const limit = 2 ** 20;

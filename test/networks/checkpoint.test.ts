@@ -5,14 +5,15 @@ import { evaluate, exportNetwork, Network, transfer } from '../../src/index.js';
 import { addon } from '../../src/native/addon.js';
 import { type Tensor, toTensorMap } from '../../src/native/tensor.js';
 import { type Checkpoint, loadCheckpoint, networkIn, saveCheckpoint } from '../../src/networks/checkpoint.js';
+import { describeNetwork } from '../../src/networks/describe.js';
 import { withHash } from '../../src/networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { networkNames } from '../../src/options/networks.js';
 import { inspectFile } from '../../src/report/inspect.js';
+import { bitFlips } from '../damage.js';
 import { encode, pattern } from '../data/generate.js';
 import { cli, cliUntil, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource, write } from '../tiny.js';
 import { renamed } from './renamed.js';
-import { bitFlips } from './weights/damage.js';
 
 const newFile = (name = 'network.safetensors') => join(temporaryFolder(), name);
 
@@ -42,6 +43,15 @@ describe('a checkpoint that does not say which network it holds', () => {
     expect((await networkIn(file, 0.0625)).network).toBe(name);
     const { network } = await loadCheckpoint(file, { network: name, width: 0.0625, strict: true });
     expect(network).toEqual({ name, classes: 3, width: 0.0625 });
+  });
+
+  it("may be called by timm's name of a network", async () => {
+    const spec = { name: 'mobilenet_v2', classes: 3, width: 0.1 };
+    expect(describeNetwork({ ...spec, name: 'mobilenetv2_100' }).name).toBe(spec.name);
+    const file = newFile();
+    await writeSafetensors(file, toTensorMap(addon().initialise(spec, 1)));
+    const { network } = await loadCheckpoint(file, { network: 'mobilenetv2_100', width: 0.1 });
+    expect(network).toEqual(spec);
   });
 
   it('names all networks where its entries fit none', async () => {

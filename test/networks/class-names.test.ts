@@ -78,7 +78,7 @@ describe('--class-names', () => {
     [' has 3 names, and the network 4 classes: give one name a line', 'cat\ndog\nfox\n'],
     [': line 2 is empty, where the name of a class is expected.', 'cat\n\ndog\nfox\n'],
     [' is not UTF-8: save it in that encoding.', Buffer.from('cat\nd\u00f6g\nfox\nowl\n', 'latin1')],
-  ])('is refused if it %s', async (message, text) => {
+  ])('is refused:%s', async (message, text) => {
     const file = names(text);
     const { code, stderr } = await predict(file);
     expect(code).toBe(1);

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { cifar10, cifar100 } from '../../../src/data/layouts/arrays.js';
 import { openDataset } from '../../../src/data/load.js';
 import { splitNames } from '../../../src/options/datasets.js';
+import { bitFlips, readDamaged, truncations } from '../../damage.js';
 import { writeStl10, writeSvhn } from '../../fixtures/layouts.js';
 import { matFile, numbers } from '../../fixtures/mat-file.js';
-import { bitFlips, readDamaged, truncations } from '../../networks/weights/damage.js';
 import { filesBelow } from '../../tiny.js';
 import {
   decodeDataset,

@@ -7,8 +7,8 @@ import { type Checkpoint, loadCheckpoint, saveCheckpoint, toCheckpoint } from '.
 import { parseSafetensors, readSafetensors, writeSafetensors } from '../../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../../src/options/networks.js';
 import { inspectRun } from '../../../src/report/inspect.js';
+import { bitFlips } from '../../damage.js';
 import { cli, temporaryFolder, tinyData, tinyOptions } from '../../tiny.js';
-import { bitFlips } from './damage.js';
 
 const spec = { name: 'vgg9_bn', classes: 3, width: 0.125 } as const;
 const data = tinyData();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { unpickle } from '../../../src/networks/weights/pickle.js';
 import { OpaqueValue, type PickleValue } from '../../../src/networks/weights/pickle-values.js';
-import { itSurvivesDamage } from './damage.js';
+import { itSurvivesDamage } from '../../damage.js';
 import { bytes, call, dict, global, int, list, little, pickle, stateDict, text, tuple } from './pickle-writer.js';
 
 const read = (stream: Uint8Array): PickleValue => unpickle(stream, 0, { where: 'x.pth' }).value;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TensorRef } from '../../../src/networks/weights/pickle-values.js';
 import { openPth, readPthValue } from '../../../src/networks/weights/pth.js';
-import { bitFlips, itSurvivesDamage, readDamaged } from './damage.js';
+import { bitFlips, itSurvivesDamage, readDamaged } from '../../damage.js';
 import { call, dict, global, int, list, pickle, text, tuple } from './pickle-writer.js';
 import { half, legacyPth, object, six, storages, tensor, zip, zipPth } from './pth-writer.js';
 

@@ -8,8 +8,8 @@ import {
   safetensorsChunks,
   writeSafetensors,
 } from '../../../src/networks/weights/safetensors.js';
+import { itSurvivesDamage } from '../../damage.js';
 import { temporaryFolder } from '../../tiny.js';
-import { itSurvivesDamage } from './damage.js';
 import { little } from './pickle-writer.js';
 
 const parse = (bytes: Uint8Array) => parseSafetensors(bytes, 'x.safetensors');

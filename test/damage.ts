@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type ErrorCode, L2TError } from '../../../src/errors.js';
+import { type ErrorCode, L2TError } from '../src/errors.js';
 
 /** The outcomes of `read` on damaged files: a value, or an L2TError; any other exception fails the test. */
 export async function readDamaged(
