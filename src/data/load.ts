@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { splitNames } from '../options/datasets.js';
+import { type Layout, layoutNames, splitNames } from '../options/datasets.js';
 import { didYouMean } from '../options/suggest.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidData, invalidOption } from '../system/failures.js';
@@ -101,11 +101,23 @@ const anyImages: LayoutReader = {
   },
 };
 
-/** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
-const readers: readonly LayoutReader[] = [
-  ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
-  ...[parquet, list, tinyimagenet, imagenet, folderReader],
-];
+const readersByLayout: Readonly<Record<Layout, LayoutReader>> = {
+  cifar10: cifarReader(cifar10),
+  cifar100: cifarReader(cifar100),
+  stl10,
+  svhn,
+  cub200,
+  mit67,
+  stanford40,
+  'stanford-dogs': stanfordDogs,
+  idx: idxReader,
+  parquet,
+  list,
+  tinyimagenet,
+  imagenet,
+  folder: folderReader,
+};
+const readers = layoutNames.map((name) => readersByLayout[name]);
 const withoutLabels = readers.map((reader) => (reader === folderReader ? anyImages : reader));
 
 /**
