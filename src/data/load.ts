@@ -25,6 +25,7 @@ import { imagenet } from './layouts/imagenet.js';
 import { list } from './layouts/list.js';
 import { cub200, mit67, stanford40, stanfordDogs, tinyimagenet } from './layouts/listed.js';
 import { parquet } from './layouts/parquet.js';
+import { oxfordPets } from './layouts/pets.js';
 import { withTest } from './split.js';
 import { divided, readSplit } from './split-file.js';
 
@@ -110,6 +111,7 @@ const readersByLayout: Readonly<Record<Layout, LayoutReader>> = {
   mit67,
   stanford40,
   'stanford-dogs': stanfordDogs,
+  'oxford-iiit-pet': oxfordPets,
   idx: idxReader,
   parquet,
   list,

@@ -11,6 +11,7 @@ export const layouts = {
   mit67: 'TrainImages.txt, TestImages.txt and Images/',
   stanford40: 'ImageSplits/ and JPEGImages/',
   'stanford-dogs': 'train_list.mat, test_list.mat and Images/',
+  'oxford-iiit-pet': 'annotations/trainval.txt, annotations/test.txt and images/',
   idx: "MNIST's format: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz",
   parquet:
     'files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images',

@@ -31,7 +31,7 @@ export interface OptionHelp {
   readonly strict?: unknown;
   /** data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a published one as distributed (docs/data.md) */
   readonly data?: unknown;
-  /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, cub200, mit67, stanford40, stanford-dogs, idx, parquet, list, tinyimagenet, imagenet, folder */
+  /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, cub200, mit67, stanford40, stanford-dogs, oxford-iiit-pet, idx, parquet, list, tinyimagenet, imagenet, folder */
   readonly layout?: unknown;
   /** the column of images in Parquet files or a list, where it is not found by itself; the name of a column */
   readonly imageColumn?: unknown;
