@@ -93,6 +93,11 @@ const verbs: readonly Verb[] = [
     about: 'check what is installed, and say what to do about what is missing',
     load: () => import('./doctor.js'),
   },
+  {
+    name: 'version',
+    about: 'print the versions of this program and of what it runs on',
+    load: () => import('./version.js'),
+  },
   { name: 'setup', about: 'install LibTorch from an official archive, without root', load: () => import('./setup.js') },
   { name: 'build', about: 'compile the native part against LibTorch', load: () => import('./build.js') },
   {
