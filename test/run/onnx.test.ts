@@ -7,7 +7,8 @@ import { requireSameRuntime, type Source } from '../../src/networks/sources.js';
 import { readSafetensors } from '../../src/networks/weights/safetensors.js';
 import type { SourceSpec } from '../../src/options/spec.js';
 import { tokenNet, writeModel } from '../networks/onnx/models.js';
-import { cli, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from '../tiny.js';
+import { abortAt, contentsOf, failureOf, refusal } from '../outcomes.js';
+import { cli, newPath, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from '../tiny.js';
 
 let data: string;
 /** A network with tokens, as transformers have them, for images of 16 pixels. */
@@ -25,7 +26,6 @@ beforeAll(async () => {
 });
 
 const { pairs: _, ...options } = tinyOptions;
-const newRun = () => join(temporaryFolder(), 'run');
 
 interface Epoch {
   readonly losses: Readonly<Record<string, number>>;
@@ -51,7 +51,7 @@ function numbersOf(run: string): number[] {
 
 describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
   it('of tokens trains through the command line, and shows what was learned', async () => {
-    const run = newRun();
+    const run = newPath();
     const flags = [...tinyFlags.slice(0, tinyFlags.indexOf('--pairs')), '--source-maps', 'block1,block3'];
     const { code, stdout, stderr } = await cli([
       ...['transfer', '--source', tokens, '--data', data, '--out', run, '--pairs', '0-2,1-4', ...flags],
@@ -66,16 +66,14 @@ describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
 
   it('goes on after an interruption to the same bytes', async () => {
     const given = { ...options, metaBatch: 'other', source: tokens, data, batch: 3, epochs: 2, report: false } as const;
-    const [whole, half] = [newRun(), newRun()];
+    const [whole, half] = [newPath(), newPath()];
     await transfer({ ...given, out: whole }).result;
-    const controller = new AbortController();
-    const run = transfer({ ...given, out: half, signal: controller.signal });
-    for await (const event of run) if (event.type === 'step' && event.epoch === 0 && event.step > 3) controller.abort();
-    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
+    await abortAt(
+      (signal) => transfer({ ...given, out: half, signal }),
+      (event) => event.type === 'step' && event.epoch === 0 && event.step > 3,
+    );
     await resume(half).result;
-    for (const name of ['metrics.jsonl', 'best.safetensors', 'state.safetensors']) {
-      expect(readFileSync(join(half, name)).equals(readFileSync(join(whole, name)))).toBe(true);
-    }
+    expect(contentsOf(half)).toEqual(contentsOf(whole));
   });
 
   it.each(['l2t-ww', 'kd+fm'] as const)(
@@ -83,7 +81,7 @@ describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
     async (method) => {
       const one = { ...options, method, data, perClass: 2, epochs: 1, report: false };
       const runs = [checkpoint, exported].map(async (source) => {
-        const out = newRun();
+        const out = newPath();
         await transfer({ ...one, source, out }).result;
         return numbersOf(out);
       });
@@ -98,7 +96,7 @@ describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
 
   it('differs from it after ten steps as another convolution does', async () => {
     const weightsOf = async (more: object) => {
-      const out = newRun();
+      const out = newPath();
       await transfer({ ...options, data, perClass: 10, batch: 3, epochs: 1, lr: 1e-3, report: false, ...more, out })
         .result;
       const { tensors } = await readSafetensors(join(out, 'last.safetensors'));
@@ -114,28 +112,20 @@ describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
   });
 
   it('is a source of an experiment, beside a method that reads none', async () => {
-    const out = newRun();
-    const { rows } = await compare({
-      ...options,
-      source: exported,
-      data,
-      methods: 'scratch,at',
-      epochs: 1,
-      seeds: 1,
-      out,
-    });
+    const given = { ...options, source: exported, data, methods: 'scratch,at', epochs: 1, seeds: 1 };
+    const { rows } = await compare({ ...given, out: newPath() });
     expect(rows.map(({ label }) => label).sort()).toEqual(['at', 'scratch']);
   });
 
   it('does not go on with another file, or another number of threads', async () => {
     const source = join(temporaryFolder(), 'source.onnx');
     copyFileSync(exported, source);
-    const out = newRun();
-    const controller = new AbortController();
-    const run = transfer({ ...options, method: 'fm', source, data, report: false, signal: controller.signal, out });
-    for await (const event of run) if (event.type === 'step') controller.abort();
-    await run.result.catch(() => {});
-    const again = (changes = {}) => resume(out, changes).result.then(() => 'nothing', String);
+    const out = newPath();
+    await abortAt(
+      (signal) => transfer({ ...options, method: 'fm', source, data, report: false, signal, out }),
+      ({ type }) => type === 'step',
+    );
+    const again = (changes = {}) => failureOf(resume(out, changes).result);
     expect(await again({ threads: 2 })).toContain('go on with as many');
     rmSync(source);
     await exportNetwork(await loadCheckpoint(await tinySource()), { to: 'onnx', out: source });
@@ -156,9 +146,9 @@ describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
     ['names a tensor that it does not have', { sourceMaps: 'nothing' }, /has no tensor nothing/],
     ['normalises in an unknown way', { sourceNormalisation: '1,2' }, /one of imagenet, half, clip, none, bytes/],
   ])('is refused by what %s', async (_what, given, message) => {
-    const out = newRun();
+    const out = newPath();
     const run = transfer({ ...options, source: exported, data, ...given, out });
-    await expect(run.result).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+    await expect(run.result).rejects.toThrow(refusal('INVALID_OPTION', message));
     expect(existsSync(out)).toBe(false);
   });
 

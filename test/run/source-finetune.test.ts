@@ -2,7 +2,6 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  type L2TError,
   loadCheckpoint,
   type Run,
   type RunEvent,
@@ -13,7 +12,8 @@ import {
   transfer,
 } from '../../src/index.js';
 import { parseRecord, type RunRecord } from '../../src/store/record.js';
-import { cli, cliUntil, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from '../tiny.js';
+import { abortAt, eventsOf, failureOf } from '../outcomes.js';
+import { cli, cliUntil, flagsOf, newPath, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 let data: string;
 let sources: readonly [string, string];
@@ -21,17 +21,8 @@ let sources: readonly [string, string];
 let whole: string;
 let events: RunEvent[];
 const { pairs: _, ...common } = tinyOptions;
-const options = () =>
-  ({
-    ...common,
-    method: 'fm',
-    data,
-    source: sources,
-    sourceFinetune: 2,
-    report: false,
-  }) as const;
+const options = () => ({ ...common, method: 'fm', data, source: sources, sourceFinetune: 2, report: false }) as const;
 
-const out = () => join(temporaryFolder(), 'run');
 const record = (run: string): RunRecord => parseRecord(readFileSync(join(run, 'options.yaml'), 'utf8'), run);
 
 /** All that is reproducible in the folder of a run, and in those of its sources. */
@@ -41,24 +32,12 @@ function contents(run: string): Record<string, string> {
   return Object.fromEntries(kept.toSorted().map((name) => [name, readFileSync(join(run, name), 'base64')]));
 }
 
-async function eventsOf(run: Run): Promise<RunEvent[]> {
-  const all: RunEvent[] = [];
-  for await (const event of run) all.push(event);
-  return all;
-}
-
-const failure = async (run: { readonly result: Promise<unknown> }): Promise<string> => {
-  const error = (await run.result.then(
-    () => new Error('nothing'),
-    (thrown: unknown) => thrown,
-  )) as L2TError;
-  return `${error.code} ${error.message}`;
-};
+const failure = (run: Run) => failureOf(run.result);
 
 beforeAll(async () => {
   data = tinyData();
   sources = [await tinySource({ width: 0.25 }), await tinySource({ width: 0.125 })];
-  whole = out();
+  whole = newPath();
   events = await eventsOf(transfer({ ...options(), out: whole }));
 }, 120_000);
 
@@ -69,7 +48,7 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
       ...{ method: 'finetune', target: 'resnet20', width: 0.125, targetInit: sources[1] },
       ...{ epochs: 2, lr: 'auto', batch: 6, seed: 0, augment: 'crop-flip' },
     });
-    const plain = out();
+    const plain = newPath();
     const source = [join(whole, 'source-0'), own];
     await transfer({ ...options(), source, sourceFinetune: undefined, out: plain }).result;
     expect(readFileSync(join(whole, 'best.safetensors'))).toEqual(readFileSync(join(plain, 'best.safetensors')));
@@ -108,7 +87,7 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
       (event) => event.type === 'start',
     ];
     for (const stop of stops) {
-      const folder = out();
+      const folder = newPath();
       const controller = new AbortController();
       const run = transfer({ ...options(), out: folder, signal: controller.signal });
       for await (const event of run) if (stop(event)) controller.abort();
@@ -122,14 +101,9 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
   });
 
   it('that is killed while a source is fine-tuned goes on to the same bytes', async () => {
-    const folder = out();
-    const flags = tinyFlags.slice(0, -2);
-    const given = ['--data', data, '--source', sources[0], '--source', sources[1], '--method', 'fm', '--batch', '6'];
-    const command = ['transfer', ...flags, ...given, '--no-report', '--source-finetune', '2'];
-    const { child, ended } = await cliUntil(
-      [...command, '--out', folder],
-      /fine-tuning the source \(2 of 2\)[\s\S]*epoch 1\/2/,
-    );
+    const folder = newPath();
+    const command = ['transfer', ...flagsOf({ ...options(), out: folder })];
+    const { child, ended } = await cliUntil(command, /fine-tuning the source \(2 of 2\)[\s\S]*epoch 1\/2/);
     child.kill('SIGKILL');
     const { stderr } = await ended;
     expect(stderr).toMatch(/^fine-tuning the source \(1 of 2\)\n[\s\S]*^finetune: resnet20, 3 classes; 36 training,/m);
@@ -139,13 +113,13 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
     // The same command begins again in a folder in which nothing was saved but the sources.
     for (const name of readdirSync(folder))
       if (!/^(source-\d|options\.yaml|rate\.json)$/.test(name)) rmSync(join(folder, name));
-    const again = await cli([...command, '--out', folder]);
+    const again = await cli(command);
     expect(again).toMatchObject({ code: 0, stderr: expect.not.stringContaining('fine-tuning the source') });
     expect(contents(folder)).toEqual(contents(whole));
   });
 
   it('shows a source no image that validates or tests', async () => {
-    const folder = out();
+    const folder = newPath();
     const run = transfer({ ...options(), source: sources[0], perClass: 8, validation: 3, seed: 5, out: folder });
     const own = (await eventsOf(run)).flatMap((event) =>
       event.type === 'source' && event.event.type === 'start' ? [event.event.images] : [],
@@ -157,11 +131,11 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
   });
 
   it('refuses a source that is not what it began with', async () => {
-    const half = out();
-    const controller = new AbortController();
-    const run = transfer({ ...options(), out: half, signal: controller.signal });
-    for await (const event of run) if (event.type === 'epoch') controller.abort();
-    await run.result.catch(() => {});
+    const half = newPath();
+    await abortAt(
+      (signal) => transfer({ ...options(), out: half, signal }),
+      ({ type }) => type === 'epoch',
+    );
     const file = join(half, 'source-0/best.safetensors');
     const [before, network] = [readFileSync(file), await loadCheckpoint(file)];
     for (const { data: bytes } of network.weights) bytes.fill(0);
@@ -194,7 +168,7 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
 
   it('takes 12 epochs where no number is given', async () => {
     const controller = new AbortController();
-    const run = transfer({ ...options(), sourceFinetune: true, out: out(), signal: controller.signal });
+    const run = transfer({ ...options(), sourceFinetune: true, out: newPath(), signal: controller.signal });
     for await (const event of run) {
       if (event.type !== 'source' || event.event.type !== 'start') continue;
       expect(event.event.epochs).toBe(12);
@@ -233,11 +207,10 @@ describe('runs that share their sources', { timeout: 120_000 }, () => {
   it('wait for the one that trains them, and take over from one that was killed', async () => {
     const folder = temporaryFolder();
     const long = { ...shared(), sourceFinetune: 3000 };
-    const words = Object.entries({ ...long, out: join(folder, 'a') }).flatMap(([key, value]) => {
-      const flag = `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-      return typeof value === 'boolean' ? [value ? flag : `--no-${key}`] : [flag, String(value)];
-    });
-    const { child, ended } = await cliUntil(['transfer', ...words], /epoch +2\/3000/);
+    const { child, ended } = await cliUntil(
+      ['transfer', ...flagsOf({ ...long, out: join(folder, 'a') })],
+      /epoch +2\/3000/,
+    );
     const controller = new AbortController();
     const waiting = transfer({ ...long, out: join(folder, 'b'), signal: controller.signal });
     let [waits, first] = ['', -1];
