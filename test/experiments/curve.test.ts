@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { curve, resumeComparison, resumeCurve } from '../../src/index.js';
 import { refusal } from '../outcomes.js';
-import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { cli, flagsOf, newPath, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -12,8 +12,7 @@ beforeAll(async () => {
   source = await tinySource();
 });
 const { pairs: _, ...common } = tinyOptions;
-const out = () => join(temporaryFolder(), 'curve');
-const tiny = () => ({ ...common, data, source, epochs: 1, seeds: 2, methods: 'scratch,fm', out: out() });
+const tiny = () => ({ ...common, data, source, epochs: 1, seeds: 2, methods: 'scratch,fm', out: newPath() });
 
 describe('curve', { timeout: 120_000 }, () => {
   it('runs each method with each count and seed; counts are columns; what is missing is done by a resume', async () => {
@@ -61,19 +60,8 @@ describe('curve', { timeout: 120_000 }, () => {
   });
 
   it('is a verb', async () => {
-    const flags = ['--data', data, '--target', 'vgg9_bn', '--width', '0.125', '--epochs', '1', '--batch', '6'];
-    const run = await cli([
-      'curve',
-      '--methods',
-      'scratch',
-      '--per-class',
-      '2,4',
-      '--seeds',
-      '1',
-      ...flags,
-      '--out',
-      out(),
-    ]);
+    const flags = flagsOf({ ...tiny(), source: [], methods: 'scratch', perClass: '2,4', seeds: 1 });
+    const run = await cli(['curve', ...flags]);
     expect(run.code).toBe(0);
     expect(run.stdout).toMatch(/^test accuracy, % +2 a class +4 a class +learning rate +parameters +time a step/);
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { collect, compare, evaluate, exportNetwork, loadCheckpoint } from '../../src/index.js';
 import { refusal } from '../outcomes.js';
-import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { cli, newPath, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 const { pairs: _, ...common } = tinyOptions;
 const label = 'network.onnx (ONNX Runtime)';
@@ -20,7 +20,7 @@ const options = () => ({ ...common, data, source: undefined, methods: 'scratch',
 
 describe('networks beside the methods of a comparison', { timeout: 120_000 }, () => {
   it('have rows with what eval says of them, with their speed, in the table, its files and its page', async () => {
-    const out = join(temporaryFolder(), 'comparison');
+    const out = newPath();
     const tested: number[] = [];
     const onTested = (done: number) => tested.push(done);
     const { rows } = await compare({ ...options(), with: [onnx, checkpoint], out, onTested });

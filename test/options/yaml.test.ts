@@ -1,15 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { yamlOptions } from '../../src/options/options-file.js';
 import { transferSchema } from '../../src/options/schemas.js';
 import { parseYaml } from '../../src/options/yaml.js';
 import { parseRecord } from '../../src/store/record.js';
-import { write } from '../tiny.js';
+import { temporaryFolder, write } from '../tiny.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'l2t-yaml-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const warned = vi.fn();
 beforeEach(() => {

@@ -7,7 +7,8 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../setup/files.mjs';
 import { addon } from '../../src/native/addon.js';
 import { freePort } from '../../src/system/free-port.js';
-import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
+import { contentsOf } from '../outcomes.js';
+import { cli, cliUntil, main, newPath, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -34,7 +35,7 @@ const training = (out: string, ...more: string[]) => [
 
 /** A run of two ranks that is under way for long. */
 async function longRun(...more: string[]) {
-  const run = join(temporaryFolder(), 'run');
+  const run = newPath();
   const started = await cliUntil(training(run, '--epochs', '5000', ...more), /epoch +1\/5000/, ranks(2));
   launchers.add(started.child);
   const pids = processesOf(run).filter((pid) => rankOf(pid) >= 0);
@@ -142,12 +143,12 @@ describe('the ranks of a command', { timeout: 60_000 }, () => {
 describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeout: 120_000 }, () => {
   let alone: string;
   beforeAll(async () => {
-    alone = join(temporaryFolder(), 'alone');
+    alone = newPath('alone');
     expect(await cli(training(alone, '--seed', '1'))).toMatchObject({ code: 0 });
   });
 
   it('by three processes has the losses of one process', async () => {
-    const several = join(temporaryFolder(), 'several');
+    const several = newPath('several');
     const { code, stdout, stderr } = await cli(training(several, '--seed', '1', '--json'), ranks(3));
     expect([code, stderr]).toEqual([0, expect.stringContaining('l2t-ww: vgg9_bn')]);
     expect(JSON.parse(stdout)).toMatchObject({ run: several, total: 30 });
@@ -162,14 +163,13 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
   });
 
   it('by as many processes gives the same bits, with images decoded on the way and a rate that is found', async () => {
-    const [first, second] = [0, 1].map(() => join(temporaryFolder(), 'run')) as [string, string];
+    const [first, second] = [newPath(), newPath()];
     const more = ['--size', '64', '--epochs', '1', '--lr', 'auto'];
     for (const run of [first, second]) {
       expect(await cli(training(run, ...more), ranks(2))).toMatchObject({ code: 0 });
     }
-    for (const file of ['rate.json', 'metrics.jsonl', 'best.safetensors']) {
-      expect(readFileSync(join(first, file)).equals(readFileSync(join(second, file)))).toBe(true);
-    }
+    const files = ['rate.json', 'metrics.jsonl', 'best.safetensors'];
+    expect(contentsOf(second, files)).toEqual(contentsOf(first, files));
   });
 
   it('and evaluated gives what one process gives', async () => {
@@ -240,7 +240,7 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
   });
 
   it('ends if a rank is refused', async () => {
-    const run = join(temporaryFolder(), 'run');
+    const run = newPath();
     const { code, stderr, stdout } = await cli(training(run, '--engine', 'autograd'), ranks(2));
     expect([code, stdout]).toEqual([2, '']);
     const refusal =
@@ -265,20 +265,20 @@ describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { 
     });
 
   it('waits for rank 0 as long as it is told to', async () => {
-    const { code, stderr } = await end(training(join(temporaryFolder(), 'run'), '--timeout', '1'));
+    const { code, stderr } = await end(training(newPath(), '--timeout', '1'));
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^error\[GROUP_FAILED\]: Rank 0 /m)]);
   });
 
   it('does not wait on after a signal', async () => {
     const port = await freePort();
-    const alone = end(training(join(temporaryFolder(), 'run')), { RANK: '0', MASTER_PORT: String(port) });
+    const alone = end(training(newPath()), { RANK: '0', MASTER_PORT: String(port) });
     await untilListening(port);
     for (const child of launchers) child.kill('SIGTERM');
     expect(await alone).toMatchObject({ code: 143 });
   });
 
   it('computes alone with --no-group', async () => {
-    const run = join(temporaryFolder(), 'run');
+    const run = newPath();
     expect(await end(training(run, '--no-group', '--epochs', '1'))).toMatchObject({ code: 0 });
     expect(readFileSync(join(run, 'options.yaml'), 'utf8')).toMatch(/^ranks: 1$/m);
   });

@@ -6,7 +6,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { download, installLibTorch } from '../../src/setup/archive.js';
 import { zip } from '../networks/weights/pth-writer.js';
 import { refusal } from '../outcomes.js';
-import { libtorchFiles, makeLibTorch, temporaryFolder, versionHeader } from './places.js';
+import { temporaryFolder } from '../tiny.js';
+import { libtorchFiles, makeLibTorch, versionHeader } from './places.js';
 
 type Files = [string, Uint8Array][];
 const inArchive = (files: Files): Files => files.map(([name, content]) => [`libtorch/${name}`, content]);

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type CudaFacts, cudaChecks, driverInFile, nvidiaDriver } from '../../src/setup/doctor.js';
-import { temporaryFolder } from './places.js';
+import { temporaryFolder } from '../tiny.js';
 
 const gpu = {
   name: 'NVIDIA A100',

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadError, requireMatchingCuda } from '../../src/native/load-error.js';
-import { temporaryFolder } from './places.js';
+import { temporaryFolder } from '../tiny.js';
 
 const shared = 'cannot open shared object file: No such file or directory';
 

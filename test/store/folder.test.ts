@@ -2,48 +2,34 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { compare, L2TError, resume, resumeComparison, transfer } from '../../src/index.js';
+import { compare, resume, resumeComparison, type TransferOptions, transfer } from '../../src/index.js';
 import { inspectRun } from '../../src/report/inspect.js';
-import { cli, holdElsewhere, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
+import { failureOf } from '../outcomes.js';
+import { cli, holdElsewhere, newPath, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
 
-const out = () => join(temporaryFolder(), 'run');
 const { pairs: _, ...common } = tinyOptions;
 let data: string;
 /** Of a run that needs no source. */
-let options: Omit<typeof common, 'epochs'> & {
-  readonly epochs: number;
-  readonly method: 'scratch';
-  readonly data: string;
-};
+let options: Omit<TransferOptions, 'out'>;
 /** A finished run. */
 let finished: string;
 beforeAll(async () => {
   data = tinyData();
   options = { ...common, method: 'scratch', data, epochs: 1 };
-  finished = out();
+  finished = newPath();
   await transfer({ ...options, out: finished }).result;
 });
 
 const copyOf = (folder: string): string => {
-  const copy = out();
+  const copy = newPath();
   cpSync(folder, copy, { recursive: true });
   return copy;
 };
 
-/** How it failed. What is no L2TError, or does not end, says so. */
-const failureOf = (work: Promise<unknown>): Promise<string> =>
-  Promise.race([
-    work.then(
-      () => 'nothing',
-      (error: unknown) => (error instanceof L2TError ? `${error.code} ${error.message}` : `raw ${error}`),
-    ),
-    new Promise<string>((resolve) => setTimeout(resolve, 50_000, 'hangs')),
-  ]);
-
 describe('the model card', () => {
   it("does not replace a person's own README.md", async () => {
     expect(readFileSync(join(finished, 'README.md'), 'utf8')).toContain('# vgg9_bn, 3 classes');
-    const folder = out();
+    const folder = newPath();
     const run = transfer({ ...options, out: folder });
     for await (const { type } of run) if (type === 'start') writeFileSync(join(folder, 'README.md'), 'mine');
     await run.result;
@@ -73,12 +59,12 @@ describe('what is no regular file in the place of one', () => {
       kinds.pipe(join(run, name));
       expect(await failureOf(inspectRun(run))).toMatch(/^FILE_ACCESS .*not a regular file/);
     }
-    const config = out();
+    const config = newPath();
     kinds.pipe(config);
     expect((await cli(['eval', 'x', '--config', config])).stderr).toMatch(
       /^error\[FILE_ACCESS\]: .*not a regular file/,
     );
-    const folder = out();
+    const folder = newPath();
     mkdirSync(folder);
     kinds.pipe(join(folder, 'plan.yaml'));
     expect(await failureOf(resumeComparison(folder))).toMatch(/^FILE_ACCESS .*not a regular file/);
@@ -91,7 +77,7 @@ const diverging = (folder: string) =>
 
 describe('a run that ended before its first save', () => {
   it('that diverged says so, and the folder may be used again', async () => {
-    const folder = out();
+    const folder = newPath();
     const failure = await failureOf(diverging(folder).result);
     expect(failure).toMatch(/^DIVERGED .*Nothing was saved/);
     expect(failure).not.toMatch(/is kept/);
@@ -106,7 +92,7 @@ describe('a run that ended before its first save', () => {
   it('is not taken for one where anything was saved, the file is no record, or a process works in it', async () => {
     const refused = /^INVALID_RUN .*holds a run already/;
     expect(await failureOf(transfer({ ...options, out: finished }).result)).toMatch(refused);
-    const folder = out();
+    const folder = newPath();
     await failureOf(diverging(folder).result);
     const record = readFileSync(join(folder, 'options.yaml'), 'utf8');
     writeFileSync(join(folder, 'best.safetensors'), 'somebody’s');
@@ -125,7 +111,7 @@ describe('a run that ended before its first save', () => {
 describe('a folder that somebody changes during its run', () => {
   it('and that lacks a file is not said to be complete', async () => {
     for (const name of ['options.yaml', 'best.safetensors']) {
-      const folder = out();
+      const folder = newPath();
       const stopping = new AbortController();
       const run = transfer({ ...options, epochs: 4, out: folder, signal: stopping.signal });
       let bytes = Buffer.alloc(0);
@@ -144,7 +130,7 @@ describe('a folder that somebody changes during its run', () => {
   });
 
   it('and that is moved is said to be moved, and goes on from there', async () => {
-    const [folder, moved] = [out(), out()];
+    const [folder, moved] = [newPath(), newPath()];
     const run = transfer({ ...options, epochs: 4, out: folder });
     const following = async () => {
       for await (const { type } of run) if (type === 'epoch') renameSync(folder, moved);
@@ -175,26 +161,15 @@ describe('what killed processes leave', () => {
   });
 
   it('of an experiment as well, also where it had not begun', async () => {
-    const folder = out();
+    const folder = newPath();
     mkdirSync(folder);
     leave(folder);
     writeFileSync(join(folder, 'runs.txt'), 'half');
     const given = { ...common, data, methods: 'scratch', seeds: 1, epochs: 1, out: folder };
     await compare(given);
     const files = readdirSync(folder).sort();
-    expect(files).toEqual([
-      ...[
-        'lock',
-        'comparison.csv',
-        'comparison.json',
-        'comparison.md',
-        'array.sbatch',
-        'plan.yaml',
-        'runs.txt',
-        'report.html',
-        'scratch-0',
-      ].sort(),
-    ]);
+    const table = ['comparison.csv', 'comparison.json', 'comparison.md', 'report.html'];
+    expect(files).toEqual(['array.sbatch', ...table, 'lock', 'plan.yaml', 'runs.txt', 'scratch-0'].sort());
     leave(folder);
     await resumeComparison(folder);
     expect(readdirSync(folder).sort()).toEqual(files);
