@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addonPath } from '../../setup/build.mjs';
 import { loadEnvironment } from '../../setup/libtorch.mjs';
-import { cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
+import { cliUntil, flagsOf, main, newPath, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -18,9 +18,8 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 
 /** A run that is under way for long, and its folder. */
 const longRun = () => {
-  const run = join(temporaryFolder(), "a person's run");
-  const args = ['transfer', '--source', source, '--data', data, '--out', run, ...tinyFlags, '--epochs', '500'];
-  return { run, args };
+  const run = newPath("a person's run");
+  return { run, args: ['transfer', ...flagsOf({ ...tinyOptions, source, data, out: run, epochs: 500 })] };
 };
 const underWay = /epoch +1\/500/;
 
@@ -45,15 +44,15 @@ describe('a signal', { timeout: 120_000 }, () => {
     expectSaved(run);
   });
 
+  const experiment = { target: 'vgg9_bn', methods: 'scratch', seeds: 99, epochs: 1 };
   it.each([
-    ['pretrain', ['--network', 'vgg9_bn', '--epochs', '500'], underWay],
-    ['compare', ['--target', 'vgg9_bn', '--methods', 'scratch', '--seeds', '99', '--epochs', '1'], /seed 0: /],
-    ['curve', ['--per-class', '4', '--target', 'vgg9_bn', '--methods', 'scratch', '--seeds', '99'], /seed 0: /],
+    ['pretrain', { network: 'vgg9_bn', epochs: 500 }, underWay],
+    ['compare', experiment, /seed 0: /],
+    ['curve', { ...experiment, perClass: 4 }, /seed 0: /],
   ] as const)('%s says how it goes on, too', async (verb, own, ready) => {
-    const out = join(temporaryFolder(), verb);
-    const args = ['--data', data, '--out', out, '--width', '0.125', '--lr', '0.01', '--threads', '1'];
-    const epochs = verb === 'curve' ? ['--epochs', '1'] : [];
-    const { child, ended } = await cliUntil([verb, ...own, ...epochs, ...args], ready);
+    const out = newPath(verb);
+    const options = { ...own, data, out, width: 0.125, lr: 0.01, threads: 1 };
+    const { child, ended } = await cliUntil([verb, ...flagsOf(options)], ready);
     child.kill('SIGTERM');
     const outcome = await ended;
     expect(outcome).toMatchObject({ code: 143, stdout: '' });
@@ -61,7 +60,7 @@ describe('a signal', { timeout: 120_000 }, () => {
   });
 
   it('to all processes of train ends it in good order, also while one of them times a network', async () => {
-    const out = join(temporaryFolder(), 'train');
+    const out = newPath('train');
     const args = ['train', data, '--source', source, '--max-ms', '5', '--threads', '1', '--out', out];
     const { child, ended } = await cliUntil(args, /timing /, { by: ['setsid'] });
     process.kill(-(child.pid as number), 'SIGINT');
@@ -81,26 +80,10 @@ describe('a signal', { timeout: 120_000 }, () => {
   });
 
   it('that comes again later ends at once, with the same code', async () => {
-    const run = join(temporaryFolder(), 'run');
+    const run = newPath();
     // A step of the whole set takes so long that the first signal cannot have ended the run.
-    const slow = [
-      '--target',
-      'vgg9_bn',
-      '--width',
-      '3',
-      '--size',
-      '64',
-      '--batch',
-      '36',
-      '--lr',
-      '0.01',
-      '--threads',
-      '1',
-    ];
-    const { child, ended } = await cliUntil(
-      ['transfer', '--source', source, '--data', data, '--out', run, ...slow],
-      /l2t-ww: /,
-    );
+    const slow = { target: 'vgg9_bn', width: 3, size: 64, batch: 36, lr: 0.01, threads: 1 };
+    const { child, ended } = await cliUntil(['transfer', ...flagsOf({ ...slow, source, data, out: run })], /l2t-ww: /);
     child.kill('SIGTERM');
     await pause(2000);
     child.kill('SIGTERM');

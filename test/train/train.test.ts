@@ -13,7 +13,7 @@ import {
 import { candidateOf, fittingCandidates } from '../../src/train/candidates.js';
 import { scheduleOf } from '../../src/train/schedule.js';
 import { refusal } from '../outcomes.js';
-import { cli, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
+import { cli, newPath, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
 import { plannedTraining } from './planned.js';
 
 const read = (folder: string, name: string) => readFileSync(join(folder, name), 'utf8');
@@ -111,7 +111,7 @@ describe('train', { timeout: 240_000 }, () => {
   }, 240_000);
 
   it('ends with the fine-tuned source if that is within the budget', async () => {
-    const out = join(temporaryFolder(), 'out');
+    const out = newPath('out');
     const run = train({ data, source, threads: 1, time: 3600, maxParams: 20_000, out });
     const stages = new Set<string>();
     for await (const event of run) stages.add(event.stage);
@@ -190,7 +190,7 @@ describe('train', { timeout: 240_000 }, () => {
     [{ validation: 0.1, splitFile: 'x.json' }, /splitFile/],
     [{ epochs: 3 } as never, /unknown/],
   ])('refuses %o', async (given, message) => {
-    const out = join(temporaryFolder(), 'out');
+    const out = newPath('out');
     const run = train({ data, source, out, ...given });
     await expect(run.result).rejects.toThrow(refusal('INVALID_OPTION', message));
   });
