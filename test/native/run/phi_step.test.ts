@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { EpochEvent, NamedTensor } from '../../src/native/addon.js';
-import { digest, images, type Recorded, type RunJob, tinyJob, train } from './tiny.js';
+import type { EpochEvent } from '../../../src/native/addon.js';
+import { digest, images, type Recorded, tinyJob, train } from '../tiny.js';
 
 const stepsOf = ({ events }: Recorded) => events.filter((event) => event.type === 'step');
 const phiOf = ({ state }: EpochEvent) => digest(state.filter(({ name }) => name.startsWith('phi/')));
@@ -44,40 +44,4 @@ it('metaEvery: an epoch without a step that moves φ leaves φ alone and has no 
   expect(first.metrics.metaObjective).toBeGreaterThan(0);
   expect([second.metrics.metaObjective, second.metrics.gradPhi]).toEqual([undefined, undefined]);
   expect(phiOf(second)).toBe(phiOf(first));
-});
-
-const everything = (epochs: readonly EpochEvent[]) =>
-  epochs.map(({ metrics, state }) => ({ metrics, state: digest(state) }));
-
-async function resumedAt(save: number, job: RunJob): Promise<readonly EpochEvent[]> {
-  let state: readonly NamedTensor[] = [];
-  const stopped = await train({ ...job, saveEvery: 0 }, (event, stop) => {
-    if (event.type !== 'save') return;
-    state = event.state;
-    if (--save === 0) stop();
-  });
-  const resumed = await train({ ...job, resume: { state, best: stopped.epochs.at(-1)?.network ?? [] } });
-  return [...stopped.epochs, ...resumed.epochs];
-}
-
-// 4 saves in the first epoch of 5 steps: the first is in the epoch, the sixth in the second.
-it.each([2, 6])('a resume goes on with the same steps and judges (after %i saves), bit for bit', async (save) => {
-  const job = tinyJob({
-    train: images(18),
-    metaBatch: 'other',
-    classWeights: [0.5, 1.5, 1, 1],
-    lambdaInit: 'equal',
-    settings: { metaEvery: 2, labelSmoothing: 0.1, metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 },
-  });
-  expect(everything(await resumedAt(save, job))).toEqual(everything((await train(job)).epochs));
-});
-
-it('a wrong metaBatch, or wrong class weights, are refused by name', async () => {
-  for (const [changes, message] of [
-    [{ metaBatch: 'next' as 'other' }, /metaBatch must be one of same, other/],
-    [{ classWeights: [1, 1] }, /classWeights must be 4 numbers/],
-    [{ settings: { metaEvery: 0 } }, /metaEvery must be a whole number from 1/],
-  ] as const) {
-    await expect(train(tinyJob(changes))).rejects.toThrow(message);
-  }
 });

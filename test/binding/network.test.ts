@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addon, type NamedTensor, type NetworkJob } from '../../src/native/addon.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
 import { uniform } from '../../tools/parity/uniform.js';
-import { digest, floats, images, named } from './tiny.js';
+import { digest, floats, images, named } from '../native/tiny.js';
 
 const network = { name: 'resnet20', classes: 4, width: 0.125 };
 const weights = addon().initialise(network, 2);

@@ -1,23 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { argmax } from '../../src/inference/logits.js';
-import { addon, type EpochEvent, type NamedTensor } from '../../src/native/addon.js';
-import { methods, needsOf } from '../../src/options/methods.js';
-import { refusal } from '../outcomes.js';
-import { digest, floats, images, named, type Recorded, type RunJob, scratch, stepsOf, tinyJob, train } from './tiny.js';
+import { addon, type EpochEvent, type NamedTensor } from '../../../src/native/addon.js';
+import { methodNames, methodOf, needsOf } from '../../../src/options/methods.js';
+import { refusal } from '../../outcomes.js';
+import {
+  digest,
+  floats,
+  images,
+  named,
+  type Recorded,
+  type RunJob,
+  scratch,
+  stepsOf,
+  tinyJob,
+  train,
+} from '../tiny.js';
 
 const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;
 
 describe('a run', () => {
-  it('with the same seed is the same to the bit, with another it is not', async () => {
-    const outcome = async (seed: number) => {
-      const { events, epochs } = await train(tinyJob({ seed }));
-      return [stepsOf(events), epochs.map(({ metrics }) => metrics), digest(last(epochs).state)];
-    };
-    const first = await outcome(5);
-    expect(await outcome(5)).toEqual(first);
-    expect((await outcome(6))[2]).not.toBe(first[2]);
-  });
-
   it('learns: the losses fall and the classes are told apart', async () => {
     const { epochs } = await train(tinyJob({ epochs: 8, train: images(32), batch: 16, lr: 0.1 }));
     const [first, end] = [epochs[0]?.metrics, last(epochs).metrics];
@@ -63,35 +63,13 @@ describe('a run', () => {
     expect(last(epochs).metrics.losses.org).toBeCloseTo(mean, 12);
   });
 
-  it('bf16 is refused where CUDA has no part', async () => {
-    const refusal = {
-      code: 'INVALID_OPTION',
-      message: expect.stringMatching(/^precision: 'bf16' is the CUDA backend's/),
-    };
-    await expect(train(scratch({ precision: 'bf16' }))).rejects.toMatchObject(refusal);
-  });
-
-  it('one image is too few', async () => {
-    const refusal = { code: 'INVALID_DATA', message: expect.stringMatching(/at least two images.* 1\b/) };
-    await expect(train(scratch({ train: images(1) }))).rejects.toMatchObject(refusal);
-  });
-
-  it('the learning rate follows a cosine, constant within an epoch', async () => {
-    const { epochs } = await train(scratch({ epochs: 4, lr: 0.2 }));
-    const rates = epochs.map(({ metrics }) => metrics.lr);
-    const expected = [0, 1, 2, 3].map((e) => 0.1 * (1 + Math.cos((Math.PI * e) / 4)));
-    rates.forEach((rate, e) => {
-      expect(rate).toBeCloseTo(expected[e] as number, 14);
-    });
-  });
-
-  it('a learning rate at which the cosine ends; above the first rate, it stays there', async () => {
-    const rates = async (minLr: number) =>
-      (await train(scratch({ epochs: 4, lr: 0.2, minLr }))).epochs.map(({ metrics }) => metrics.lr);
-    for (const [e, rate] of (await rates(0.05)).entries()) {
-      expect(rate).toBeCloseTo(0.05 + 0.075 * (1 + Math.cos((Math.PI * e) / 4)), 14);
-    }
-    expect(await rates(0.3)).toEqual([0.2, 0.2, 0.2, 0.2]);
+  it.each([
+    ['constant within an epoch', 0, [0, 1, 2, 3].map((e) => 0.1 * (1 + Math.cos((Math.PI * e) / 4)))],
+    ['down to minLr', 0.05, [0, 1, 2, 3].map((e) => 0.05 + 0.075 * (1 + Math.cos((Math.PI * e) / 4)))],
+    ['unless minLr is above the first rate, where it stays', 0.3, [0.2, 0.2, 0.2, 0.2]],
+  ])('the learning rate follows a cosine, %s', async (_, minLr, expected) => {
+    const { epochs } = await train(scratch({ epochs: 4, lr: 0.2, minLr }));
+    expect(epochs.map(({ metrics }) => metrics.lr)).toEqual(expected.map((rate) => expect.closeTo(rate, 14)));
   });
 
   it('with a warm-up the rate grows linearly, step by step, to the schedule', async () => {
@@ -135,13 +113,7 @@ describe('the meta-networks', () => {
     expect(lambda(1)).toEqual(lambda(0));
     pairsOf(epochs[1]).forEach(({ weightEntropy, pair, source }, i) => {
       expect(weightEntropy).toBeCloseTo(Math.log(channels[i] as number), 5);
-      expect([source, ...pair]).toEqual(
-        [
-          [0, 2, 0],
-          [0, 5, 1],
-          [0, 8, 2],
-        ][i],
-      );
+      expect([source, pair]).toEqual([0, [3 * i + 2, i]]);
     });
   });
 
@@ -161,100 +133,23 @@ describe('the meta-networks', () => {
     expect(last(epochs).metrics.gradPhi).toBeGreaterThan(0);
   });
 
-  it.each([
-    ['l2t-ww', true, true],
-    ['l2t-w', true, false],
-    ['amounts-only', false, true],
-    ['fm', false, false],
-    ['kd+l2t-ww', true, true],
-    ['kd+fm', false, false],
-  ] as const)('%s learns what: %s, where: %s', async (method, what, where) => {
+  it.each(methodNames)('%s has its losses, and numbers and state of what it learns', async (method) => {
+    const { terms, learns = [] } = methodOf(method);
+    const [what, where] = [learns.includes('what'), learns.includes('where')];
     const { events, epochs } = await train(tinyJob({ method, epochs: 1 }));
-    const bilevel = what || where;
     const [step] = stepsOf(events);
-    expect(Object.keys(step?.losses ?? {})).toEqual(['org', ...methods[method].terms]);
-    expect(step?.metaObjective !== undefined).toBe(bilevel);
-    for (const { lambdaMean, lambdaStd, weightEntropy } of pairsOf(epochs[0])) {
+    expect(Object.keys(step?.losses ?? {})).toEqual(['org', ...terms]);
+    expect(step?.metaObjective !== undefined).toBe(what || where);
+    const pairs = pairsOf(epochs[0]);
+    expect(pairs).toHaveLength(needsOf(method).pairs ? 3 : 0);
+    for (const { lambdaMean, lambdaStd, weightEntropy } of pairs) {
       expect([lambdaMean, lambdaStd].map((value) => value !== undefined)).toEqual([where, where]);
       expect(weightEntropy !== undefined).toBe(what);
     }
-    const phi = last(epochs).state.filter(({ name }) => name.startsWith('phi/'));
-    expect(phi.length).toBe(3 * 2 * (Number(what) + Number(where)));
-  });
-
-  it.each([
-    ['at', ['org', 'attention']],
-    ['lwf', ['org', 'distillation']],
-    ['lwf+at', ['org', 'attention', 'distillation']],
-    ['kd', ['org', 'kd']],
-  ] as const)('%s has its losses, the same by either engine, and no meta-networks', async (method, losses) => {
-    const sources = tinyJob({ method }).sources.map((source) =>
-      needsOf(method).pairs ? source : { ...source, pairs: [] },
-    );
-    const [native, autograd] = [
-      await train(tinyJob({ method, sources })),
-      await train(tinyJob({ method, sources, engine: 'autograd' })),
-    ];
-    const [ours, theirs] = [native, autograd].map(({ events }) => stepsOf(events));
-    ours?.forEach((step, i) => {
-      expect(Object.keys(step.losses)).toEqual(losses);
-      for (const loss of losses) expect(step.losses[loss]).toBeCloseTo(theirs?.[i]?.losses[loss] as number, 3);
-    });
-    const names = last(native.epochs).state.map(({ name }) => name);
-    expect(names.filter((name) => /phi\/|branch/.test(name))).toEqual([]);
-    expect(names.includes('theta/lwf_head.weight')).toBe(method.startsWith('lwf'));
-  });
-
-  it('scratch matches nothing', async () => {
-    const { events, epochs } = await train(scratch({ epochs: 1 }));
-    expect(Object.keys(stepsOf(events)[0]?.losses ?? {})).toEqual(['org']);
-    expect(last(epochs).metrics).toMatchObject({ pairs: [] });
-    expect(last(epochs).state.some(({ name }) => name.includes('branch'))).toBe(false);
-  });
-});
-
-describe('model selection', () => {
-  const validation = images(12, { seed: 2 });
-  const test = images(20, { seed: 3 });
-
-  it('the first epoch with the best validation accuracy; its weights are tested', async () => {
-    const job = scratch({ epochs: 6, validation, test });
-    const { epochs, result } = await train(job);
-    const accuracies = epochs.map(({ metrics }) => metrics.validationAccuracy as number);
-    const best = accuracies.indexOf(Math.max(...accuracies));
-    expect(result.best).toEqual({ epoch: best, accuracy: accuracies[best] });
-    expect(epochs.map(({ best }) => best)).toEqual(
-      accuracies.map((a, e) => accuracies.slice(0, e).every((b) => a > b)),
-    );
-    const weights = (epochs[best] as EpochEvent).network;
-    const network = new (addon().Network)({ ...job, network: job.target, weights });
-    const predict = async ({ pixels }: { readonly pixels: Uint8Array }) => {
-      const logits = floats((await network.infer(pixels, false))[0]);
-      return Int32Array.from({ length: logits.length / 4 }, (_, i) => argmax(logits.subarray(4 * i, 4 * i + 4)));
-    };
-    expect(await predict(test)).toEqual(result.test?.predictions);
-    const right = (await predict(validation)).filter((label, i) => label === validation.labels[i]).length;
-    expect(right / validation.labels.length).toBe(accuracies[best]);
-  });
-
-  it('that is not wanted: the last epoch is the best, and is validated all the same', async () => {
-    const job = scratch({ epochs: 6, validation, test });
-    const [selected, kept] = [await train(job), await train({ ...job, selectBest: false })];
-    // Else the two would be the same.
-    expect(selected.result.best?.epoch).toBeLessThan(5);
-    expect(kept.epochs.map(({ metrics }) => metrics)).toEqual(selected.epochs.map(({ metrics }) => metrics));
-    expect(kept.epochs.every(({ best }) => best)).toBe(true);
-    expect(kept.result.best).toEqual({ epoch: 5, accuracy: last(kept.epochs).metrics.validationAccuracy });
-    const again = { state: last(kept.epochs).state, best: last(kept.epochs).network };
-    const resumed = await train({ ...job, selectBest: false, resume: again });
-    expect(resumed.result).toEqual(kept.result);
-  });
-
-  it('without validation images the last epoch is the best', async () => {
-    const { epochs, result } = await train(scratch({ epochs: 3, test }));
-    expect(epochs.map(({ best }) => best)).toEqual([true, true, true]);
-    expect(result.best).toEqual({ epoch: 2 });
-    expect(result.test?.total).toBe(20);
+    const state = last(epochs).state.map(({ name }) => name);
+    expect(state.filter((name) => name.startsWith('phi/'))).toHaveLength(3 * 2 * (Number(what) + Number(where)));
+    expect(state.includes('theta/branch.0.weight')).toBe(terms.includes('matching'));
+    expect(state.includes('theta/lwf_head.weight')).toBe(terms.includes('distillation'));
   });
 });
 

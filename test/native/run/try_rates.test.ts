@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { NativeEvent, StepEvent } from '../../src/native/addon.js';
-import { newRun, type RunJob, scratch, stepsOf, tinyJob, train } from './tiny.js';
+import type { NativeEvent, StepEvent } from '../../../src/native/addon.js';
+import { newRun, type RunJob, scratch, stepsOf, tinyJob, train } from '../tiny.js';
 
 describe('trying learning rates', () => {
   const tryRates = async (job: RunJob, rates: readonly number[]) => {

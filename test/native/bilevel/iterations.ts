@@ -1,8 +1,8 @@
-import type { EngineName, GroupConfig, LambdaInit, NamedTensor } from '../../src/native/addon.js';
-import { type MethodName, needsOf, type SettingValues } from '../../src/options/methods.js';
-import { declarations, iterate } from '../../tools/parity/observe.js';
-import { uniform } from '../../tools/parity/uniform.js';
-import { tinyJob, train } from './tiny.js';
+import type { EngineName, GroupConfig, LambdaInit, NamedTensor } from '../../../src/native/addon.js';
+import { type MethodName, methodOf, type SettingValues } from '../../../src/options/methods.js';
+import { iterate } from '../../../tools/parity/observe.js';
+import { uniform } from '../../../tools/parity/uniform.js';
+import { tinyJob, train } from '../tiny.js';
 
 const [iterations, size, classes] = [3, 32, 4];
 export const batch = 6;
@@ -38,14 +38,11 @@ const toInputs = (state: readonly NamedTensor[]): NamedTensor[] =>
     return prefix === undefined ? [] : [{ ...tensor, name: prefix + name }];
   });
 
-/** A method's job, with pairs only where it reads them, and the tensors to begin from. */
+/** A method's job, and the tensors to begin from. */
 async function begin(method: MethodName, settings: SettingValues) {
-  const needs = needsOf(method);
-  const [source] = tinyJob({ method }).sources;
-  const sources = source && needs.source ? [needs.pairs ? source : { ...source, pairs: [] }] : [];
-  const job = tinyJob({ method, sources, epochs: 1, settings });
+  const job = tinyJob({ method, epochs: 1, settings });
   const { epochs } = await train(job);
-  const weights = sources.flatMap((each) =>
+  const weights = job.sources.flatMap((each) =>
     each.weights.map((tensor) => ({ ...tensor, name: `source.${tensor.name}` })),
   );
   return { job, tensors: [...toInputs(epochs[0]?.state ?? []), ...weights, ...batches()] };
@@ -92,7 +89,7 @@ export function differences(
 ): string[] {
   const names = theirs.map(({ name }) => name);
   const losses = names.filter((name) => name.includes('loss/')).length;
-  const missing = losses === iterations * (1 + methodTerms(method)) ? [] : ['the number of losses'];
+  const missing = losses === iterations * (1 + methodOf(method).terms.length) ? [] : ['the number of losses'];
   const whole = ['theta/', 'momentum/', 'phi/'].filter((prefix) => names.some((name) => name.startsWith(prefix)));
   const differing = [...whole, ...names.filter((name) => /(loss|virtual|meta)\//.test(name))].filter((prefix) => {
     const [mine, truth] = [ours, theirs].map((tensors) =>
@@ -102,6 +99,3 @@ export function differences(
   });
   return [...missing, ...differing];
 }
-
-const methodTerms = (method: MethodName): number =>
-  declarations().methods.find(({ name }) => name === method)?.terms.length ?? 0;

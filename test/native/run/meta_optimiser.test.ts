@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { EpochEvent, NamedTensor } from '../../src/native/addon.js';
-import type { SettingValues } from '../../src/options/methods.js';
-import { values } from './iterations.js';
-import { digest, floats, named, type Recorded, tinyJob, train } from './tiny.js';
+import type { EpochEvent, NamedTensor } from '../../../src/native/addon.js';
+import type { SettingValues } from '../../../src/options/methods.js';
+import { values } from '../bilevel/iterations.js';
+import { digest, floats, named, type Recorded, tinyJob, train } from '../tiny.js';
 
 /** One step: all images are one batch. */
 const oneStep = { epochs: 1, batch: 16 } as const;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../src/native/addon.js';
+import { refusal } from '../outcomes.js';
 
 /** 5 × 6 pixels. */
 const image = Uint8Array.from({ length: 5 * 6 * 3 }, (_, i) => 37 * i * i + 11 * i);
@@ -39,15 +40,25 @@ describe('resize', () => {
     expect(all.every((other) => Buffer.from(other).equals(one))).toBe(true);
   });
 
-  it.each([
-    ['too few bytes', () => addon().resize(image, 6, 6, 3, 3), /height x width x 3/],
-    ['floats', () => addon().resize(new Float32Array(90) as unknown as Uint8Array, 5, 6, 3, 3), /Uint8Array/],
-    ['nothing', () => addon().resize(undefined as unknown as Uint8Array, 5, 6, 3, 3), /Uint8Array/],
-    ['a side of 0', () => addon().resize(image, 5, 6, 0, 3), /outHeight/],
-    ['a negative side', () => addon().resize(image, 5, 6, 3, -3), /outWidth/],
-    ['a side that is no number', () => addon().resize(image, 5, 6, Number.NaN, 3), /outHeight/],
-    ['a gigantic side', () => addon().resize(image, 5, 6, 1e9, 1e9), /outHeight/],
-  ])('%s is refused', (_, call, message) => {
-    expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) }));
+  const floats = new Float32Array(90) as unknown as Uint8Array;
+  it.each<[Parameters<ReturnType<typeof addon>['resize']>, RegExp]>([
+    [[image, 6, 6, 3, 3], /height x width x 3/],
+    [[floats, 5, 6, 3, 3], /Uint8Array/],
+    [[undefined as unknown as Uint8Array, 5, 6, 3, 3], /Uint8Array/],
+    [[image, 5, 6, 0, 3], /outHeight/],
+    [[image, 5, 6, 3, -3], /outWidth/],
+    [[image, 5, 6, Number.NaN, 3], /outHeight/],
+    [[image, 5, 6, 1e9, 1e9], /outHeight/],
+  ])('refuses wrong bytes or sides (%#)', (given, message) => {
+    expect(() => addon().resize(...given)).toThrow(refusal('INVALID_OPTION', message));
   });
+});
+
+describe('measureMachine', () => {
+  it.each([0, -1, 1.5, 1025, 2 ** 32 + 1, Number.NaN, '1', undefined, Symbol('1'), 1n])(
+    'refuses %o threads',
+    (threads) => {
+      expect(() => addon().measureMachine(threads as number)).toThrow(refusal('INVALID_OPTION', ''));
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NetworkSpec } from '../../src/native/addon.js';
-import { floats } from './tiny.js';
+import { addon, type NetworkSpec } from '../../../src/native/addon.js';
+import { floats } from '../tiny.js';
 
 const start = (network: NetworkSpec, seed: number) =>
   new Map(
