@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type CudaFacts, cudaChecks, driverInFile, nvidiaDriver } from '../../src/setup/doctor.js';
-import { temporaryFolder } from '../tiny.js';
+import { cli, temporaryFolder } from '../tiny.js';
 
 const gpu = {
   name: 'NVIDIA A100',
@@ -72,4 +72,11 @@ test("the driver's version, from the kernel module's file", () => {
   const file = join(temporaryFolder(), 'version');
   writeFileSync(file, text);
   expect(nvidiaDriver(file, 'no-such-program')).toBe('580.65.06');
+});
+
+test('doctor finds nothing broken where the tests run, and says so in JSON', async () => {
+  const { code, stdout } = await cli(['doctor', '--json']);
+  const report = JSON.parse(stdout) as { ok: boolean; checks: { name: string; state: string }[] };
+  expect([code, report.ok]).toEqual([0, true]);
+  expect(report.checks.find(({ name }) => name === 'Self-test')?.state).toBe('ok');
 });

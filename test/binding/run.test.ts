@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { images, newRun, scratch } from '../tiny.js';
+import { images, newRun, scratch } from '../native/tiny.js';
 
 describe('step events behind a blocked event loop', () => {
   /**
