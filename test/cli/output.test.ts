@@ -1,18 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  flagsOf,
-  main,
-  newPath,
-  type Outcome,
-  temporaryFolder,
-  tinyData,
-  tinyOptions,
-  tinySource,
-  write,
-} from '../tiny.js';
+import { cli, flagsOf, main, newPath, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -70,14 +60,8 @@ describe('an output', { timeout: 120_000 }, () => {
   });
 
   it('whose reader is gone is no failure of a verb that only prints', async () => {
-    const child = spawn(process.execPath, [main, 'inspect', source], { stdio: ['ignore', 'pipe', 'pipe'] });
-    child.stdout.destroy();
-    let stderr = '';
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    const code = await new Promise<Outcome['code']>((resolve) => child.on('close', resolve));
-    expect([code, stderr]).toEqual([141, '']);
+    const meanwhile = (child: ChildProcess) => child.stdout?.destroy();
+    expect(await cli(['inspect', source], { meanwhile })).toMatchObject({ code: 141, stderr: '' });
     expect(shell('l2t-native --help | head -1')).toMatchObject({ stdout: expect.stringMatching(/^Usage/), stderr: '' });
   });
 });

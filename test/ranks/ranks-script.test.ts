@@ -1,14 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../setup/files.mjs';
 import { addon } from '../../src/native/addon.js';
 import { freePort } from '../../src/system/free-port.js';
 import { contentsOf } from '../outcomes.js';
-import { cli, cliUntil, main, newPath, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
+import { cli, cliUntil, main, newPath, run, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -70,29 +68,19 @@ function commandOf(pid: string): string[] {
   }
 }
 
-async function untilGone(run: string): Promise<void> {
-  for (const start = Date.now(); processesOf(run).length > 0; ) {
-    if (Date.now() - start > 30_000) throw new Error(`left: ${processesOf(run)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
+const untilGone = (run: string) => vi.waitFor(() => expect(processesOf(run)).toEqual([]), 30_000);
 
 /** As Linux lists the sockets that listen. */
-async function untilListening(port: number): Promise<void> {
+function untilListening(port: number): Promise<void> {
   const listening = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} \\S+ 0A `);
-  for (const start = Date.now(); !listening.test(readFileSync('/proc/net/tcp', 'utf8')); ) {
-    if (Date.now() - start > 30_000) throw new Error(`nobody listens at ${port}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  return vi.waitFor(() => expect(readFileSync('/proc/net/tcp', 'utf8')).toMatch(listening), 30_000);
 }
 
 /** Runs a command of bash as each rank. Its output, by lines in order. */
-async function inRanks(count: number, command: string, env: Readonly<Record<string, string>> = {}) {
-  const { OMP_NUM_THREADS: _, MASTER_PORT: __, ...others } = process.env;
-  const child = spawn(ranksScript, [String(count), 'bash', '-c', command], { env: { ...others, ...env } });
-  const printed = text(child.stdout);
-  const [code] = await once(child, 'exit');
-  return { code, lines: (await printed).trim().split('\n').sort() };
+async function inRanks(count: number, command: string, given: Readonly<Record<string, string>> = {}) {
+  const env = { OMP_NUM_THREADS: undefined, MASTER_PORT: undefined, ...given };
+  const { code, stdout } = await run([ranksScript, String(count), 'bash', '-c', command], { env });
+  return { code, lines: stdout.trim().split('\n').sort() };
 }
 
 describe('the ranks of a command', { timeout: 60_000 }, () => {
@@ -134,9 +122,7 @@ describe('the ranks of a command', { timeout: 60_000 }, () => {
   });
 
   it.each([[[]], [['2']], [['0', 'true']], [['two', 'true']]])('%j says how it is used', async (args) => {
-    const child = spawn(ranksScript, args);
-    const said = text(child.stderr);
-    expect([(await once(child, 'exit'))[0], await said]).toEqual([2, 'usage: ranks.sh N COMMAND …\n']);
+    expect(await run([ranksScript, ...args])).toMatchObject({ code: 2, stderr: 'usage: ranks.sh N COMMAND …\n' });
   });
 });
 
@@ -251,18 +237,9 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
 });
 
 describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { timeout: 60_000 }, () => {
-  const env = { ...process.env, RANK: '1', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '19' };
+  const env = { RANK: '1', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '19' };
   const end = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
-    new Promise<{ code: number | null; stderr: string }>((resolve) => {
-      const child = spawn(process.execPath, [main, ...args], {
-        env: { ...env, ...more },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      launchers.add(child);
-      let stderr = '';
-      child.stderr.on('data', (chunk) => (stderr += chunk));
-      child.on('close', (code) => resolve({ code, stderr }));
-    });
+    cli(args, { env: { ...env, ...more }, meanwhile: (child) => launchers.add(child) });
 
   it('waits for rank 0 as long as it is told to', async () => {
     const { code, stderr } = await end(training(newPath(), '--timeout', '1'));

@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, pretrain, type TransferOptions, transfer } from '../../src/index.js';
+import { evaluate, pretrain, transfer } from '../../src/index.js';
 import { addon, type NamedTensor } from '../../src/native/addon.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
-import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { abortAt, eventsOf, failureOf, refusal, warningsOf } from '../outcomes.js';
-import { newPath, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { newPath, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 const index = new URL('../../dist/index.js', import.meta.url).href;
 
@@ -147,41 +146,12 @@ describe('transfer', () => {
     expect(existsSync(join(folder, 'lock.holder'))).toBe(false);
   });
 
-  it('names the network that a source really is, where it is declared as a part of it', async () => {
-    const bigger = await tinySource({ name: 'resnet32' });
-    const declared = async (given: object) => {
-      const weights = join(temporaryFolder(), 'plain.safetensors');
-      const { tensors } = await readSafetensors(bigger);
-      await writeSafetensors(weights, tensors);
-      return transfer({ ...tinyOptions, source: weights, ...given, data, out: newPath() }).result;
-    };
-    await expect(declared({ sourceNetwork: 'resnet20' })).rejects.toThrow(
-      refusal('INVALID_OPTION', /holds a resnet32, where a resnet20 is expected: correct sourceNetwork or give/),
-    );
-    await expect(
-      transfer({ ...tinyOptions, source, sourceWidth: 0.5, data, out: newPath() }).result,
-    ).rejects.toMatchObject({
-      code: 'INVALID_OPTION',
-      message: expect.stringMatching(/has the width 1, where 0.5 is expected: correct sourceWidth or/),
-    });
-  });
-
-  it('without options, or with one class, is refused as anything else is', async () => {
-    expect(await code(transfer(undefined as unknown as TransferOptions).result)).toBe('INVALID_OPTION');
+  it('refuses no options, one class, and a folder that is not empty', async () => {
     // @ts-expect-error: a target and data are required.
     expect(await code(transfer({}).result)).toBe('INVALID_OPTION');
     const one = transfer({ ...withoutPairs, method: 'scratch', classes: 'left', data, out: newPath() }).result;
     await expect(one).rejects.toThrow(refusal('INVALID_DATA', /one class, 'left'/));
-  });
-
-  it('refuses a folder that is not empty, and wrong options, before anything is made', async () => {
     expect(await code(transfer({ ...tinyOptions, source, data, out: data }).result)).toBe('INVALID_RUN');
-    const wrong = [{ epochs: 0 }, { lr: Number.NaN }, { target: 'vgg' }, { surprise: 1 }, { pairs: '99-0' }];
-    for (const options of wrong) {
-      const given = { ...tinyOptions, source, data, out: newPath(), ...options } as TransferOptions;
-      expect(await code(transfer(given).result)).toBe('INVALID_OPTION');
-      expect(existsSync(given.out as string)).toBe(false);
-    }
   });
 
   it('leaves the event loop free, also with two runs side by side', async () => {

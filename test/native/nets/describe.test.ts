@@ -37,7 +37,7 @@ describe('networks', () => {
     expect([description.parameters.length, description.buffers.length]).toEqual([parameters, buffers]);
   });
 
-  // The released checkpoints' names, akamaster's, torchvision's, and those of a torch Sequential.
+  // The released checkpoints' names, and those of a torch Sequential. test/networks has akamaster's and torchvision's.
   it.each<[NetworkSpec, has: object, lacks: RegExp]>([
     [
       spec('resnet32', 200),
@@ -53,27 +53,6 @@ describe('networks', () => {
         'fc.weight': [200, 64],
       },
       /^block1\.downsample/,
-    ],
-    [
-      spec('resnet20_a'),
-      {
-        'conv1.weight': [16, 3, 3, 3],
-        'layer1.0.conv1.weight': [16, 16, 3, 3],
-        'layer2.0.conv1.weight': [32, 16, 3, 3],
-        'layer3.2.bn2.running_var': [64],
-        'linear.weight': [10, 64],
-      },
-      /conv1\.bias|downsample|shortcut/,
-    ],
-    [
-      spec('resnet18', 1000),
-      {
-        'conv1.weight': [64, 3, 7, 7],
-        'layer2.0.downsample.0.weight': [128, 64, 1, 1],
-        'layer4.1.bn2.running_var': [512],
-        'fc.bias': [1000],
-      },
-      /^conv1\.bias/,
     ],
     [
       spec('vgg9_bn'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EpochEvent, NamedTensor, NativeEvent } from '../../../src/native/addon.js';
-import { refusal } from '../../outcomes.js';
+import { failureOf } from '../../outcomes.js';
 import { digest, images, newRun, type Recorded, type RunJob, scratch, tinyJob, train } from '../tiny.js';
 
 /** What must be the same of an interrupted run and an uninterrupted one: metrics, networks and states of its epochs. */
@@ -105,31 +105,23 @@ describe('a damaged state is refused', () => {
   const saved = stopAfter(2, job).then(({ state }) => state);
   const replaced = (name: string, changes: Partial<NamedTensor>) => async () =>
     (await saved).map((tensor) => (tensor.name === name ? { ...tensor, ...changes } : tensor));
+  const twoSums = { shape: [2], data: new Uint8Array(16) };
+  const isNoMomentum = ({ name }: NamedTensor) => !name.startsWith('momentum');
   const progress = (...values: bigint[]) =>
     replaced('progress', { data: new Uint8Array(BigInt64Array.from(values).buffer) });
 
   it.each([
-    ['no position', async () => (await saved).filter(({ name }) => name !== 'progress'), 'INVALID_RUN', /'progress'/],
-    ['an epoch beyond the last', progress(3n, 0n, 0n, -1n), 'INVALID_RUN', /position/],
-    ['a negative step', progress(0n, -1n, 0n, -1n), 'INVALID_RUN', /position/],
-    ['a step beyond the last', progress(0n, 5n, 0n, -1n), 'INVALID_RUN', /position/],
-    ['a best epoch to come', progress(0n, 1n, 0n, 1n), 'INVALID_RUN', /position/],
-    ['all epochs, but no best one', progress(2n, 0n, 0n, -1n), 'INVALID_RUN', /position/],
-    [
-      'epoch sums of another method',
-      replaced('epoch_sums/losses/org', { shape: [2], data: new Uint8Array(16) }),
-      'INVALID_RUN',
-      /sums/,
-    ],
-    [
-      'no momentum',
-      async () => (await saved).filter(({ name }) => !name.startsWith('momentum')),
-      'WEIGHTS_MISMATCH',
-      /momentum/,
-    ],
-    ['a best epoch without its network', progress(1n, 0n, 0n, 0n), 'WEIGHTS_MISMATCH', /features/],
-  ])('%s', async (_, damage, code, message) => {
+    ['no position', async () => (await saved).filter(({ name }) => name !== 'progress'), /^INVALID_RUN .*'progress'/],
+    ['an epoch beyond the last', progress(3n, 0n, 0n, -1n), /^INVALID_RUN .*position/],
+    ['a negative step', progress(0n, -1n, 0n, -1n), /^INVALID_RUN .*position/],
+    ['a step beyond the last', progress(0n, 5n, 0n, -1n), /^INVALID_RUN .*position/],
+    ['a best epoch to come', progress(0n, 1n, 0n, 1n), /^INVALID_RUN .*position/],
+    ['all epochs, but no best one', progress(2n, 0n, 0n, -1n), /^INVALID_RUN .*position/],
+    ['epoch sums of another method', replaced('epoch_sums/losses/org', twoSums), /^INVALID_RUN .*sums/],
+    ['no momentum', async () => (await saved).filter(isNoMomentum), /^WEIGHTS_MISMATCH .*momentum/],
+    ['a best epoch without its network', progress(1n, 0n, 0n, 0n), /^WEIGHTS_MISMATCH .*features/],
+  ])('%s', async (_, damage, message) => {
     const resume = { state: await damage(), best: [] };
-    await expect(train({ ...job, resume })).rejects.toThrow(refusal(code, message));
+    expect(await failureOf(async () => train({ ...job, resume }))).toMatch(message);
   });
 });
