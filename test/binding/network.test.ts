@@ -41,12 +41,10 @@ describe('Network', () => {
     const [weight, bias] = [floats(named(weights, 'fc.weight')), floats(named(weights, 'fc.bias'))];
     const channels = weight.length / 4;
     const area = last.length / 13 / channels;
-    const mean = Array.from({ length: 13 * channels }, (_, at) =>
-      last.subarray(at * area, (at + 1) * area).reduce((sum, value) => sum + value / area, 0),
-    );
+    const means = Array.from({ length: 13 * channels }, (_, at) => mean(last.subarray(at * area, (at + 1) * area)));
     floats(all[0]).forEach((logit, at) => {
       const [image, label] = [Math.floor(at / 4), at % 4];
-      const products = mean
+      const products = means
         .slice(image * channels, (image + 1) * channels)
         .map((value, c) => value * (weight[label * channels + c] as number));
       expect(logit).toBeCloseTo(
@@ -96,14 +94,8 @@ describe('Network', () => {
     const features = [2, 5];
     const channels = features.map((m) => (addon().describe(network, 32).features[m] as { channels: number }).channels);
     const tensor = (name: string, shape: number[]): NamedTensor => {
-      const values = Float32Array.from(
-        uniform(
-          3,
-          name,
-          shape.reduce((a, b) => a * b, 1),
-        ),
-        (value) => 4 * value - 2,
-      );
+      const count = shape.reduce((a, b) => a * b, 1);
+      const values = Float32Array.from(uniform(3, name, count), (value) => 4 * value - 2);
       return { name, dtype: 'float32', shape, data: new Uint8Array(values.buffer) };
     };
     const phi = channels.flatMap((c, i) => [

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "test/native/check.h"
 #include "test/native/device/counts.h"
@@ -168,9 +169,8 @@ std::map<std::string, Trained> check_training(const Training& training, double t
 }
 
 void check_method(const std::string& target, int64_t size, const std::string& method) {
-  for (const auto& [by, trained] : check_training({target, size, method})) {
-    check_counts(target + ' ' + method + ' ' + by, trained.counts);
-  }
+  const auto prefix = target + ' ' + method + ' ';
+  for (const auto& [by, trained] : check_training({target, size, method})) check_counts(prefix + by, trained.counts);
 }
 
 TEST_SUITE_BEGIN("training");
@@ -205,6 +205,26 @@ TEST_CASE("l2t-ww with products of bfloat16") {
   const auto results =
       check_training({.target = "vgg9_bn", .size = 32, .method = "l2t-ww", .type = at::kFloat, .bf16 = true}, 0.5);
   CHECK(results.at("native cuda").difference > 1e-3);
+}
+
+TEST_CASE("an iteration of any kind of network reads no value on the host, and does not wait for the device") {
+  for (const auto& [target, size] : {std::pair{"vgg9_bn", 32},
+                                     {"resnet20", 32},
+                                     {"resnet20_a", 32},
+                                     {"resnet18", 64},
+                                     {"resnet50", 64},
+                                     {"vgg11_bn", 64}}) {
+    INFO(std::string(target));
+    const Training training{
+        .target = target, .size = size, .method = "l2t-ww", .type = at::kFloat, .beyond_paper = true};
+    const auto learner = make_learner(training, run::EngineKind::kNative, Convolution::kDirect, fake_device());
+    iterate(*learner, batch_of(training, 0, fake_device()));
+    const auto batch = batch_of(training, 1, fake_device());
+    reset_counts();
+    iterate(*learner, batch);
+    CHECK(counts().downloads == 0);
+    CHECK(counts().waits == 0);
+  }
 }
 
 TEST_SUITE_END();

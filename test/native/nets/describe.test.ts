@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type NetworkDescription, type NetworkSpec } from '../../../src/native/addon.js';
 import { networkNames } from '../../../src/options/networks.js';
+import { refusal } from '../../outcomes.js';
 
 const spec = (name: string, classes = 10, width = 1): NetworkSpec => ({ name, classes, width });
 const count = ({ parameters }: NetworkDescription) =>
@@ -112,7 +113,6 @@ describe('networks', () => {
     ['images too small for it', spec('vgg9_bn'), 16, /16 pixels are too small for vgg9_bn.*size: 32 or more/],
     ['size 0', spec('resnet20'), 0, /size/],
   ])('%s is refused', (_, network, size, message) => {
-    const refusal = expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
-    expect(() => addon().describe(network, size)).toThrow(refusal);
+    expect(() => addon().describe(network, size)).toThrow(refusal('INVALID_OPTION', message));
   });
 });

@@ -1,4 +1,4 @@
-#include "test/native/backends/passes.h"
+#include "test/native/backends/cpu/passes.h"
 
 #include <ATen/ATen.h>
 

@@ -7,12 +7,15 @@
 
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
-#include "test/native/backends/passes.h"
+#include "test/native/backends/cpu/passes.h"
 #include "test/native/check.h"
+#include "test/native/sweeps.h"
 
 /// The parts of the CPU's kernels, each alone.
 namespace l2t::backends::cpu {
 namespace {
+
+using test::relative_error;
 
 TEST_SUITE_BEGIN("kernels");
 
@@ -26,11 +29,6 @@ at::Tensor draw(at::IntArrayRef shape) {
 
 double product(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>();
-}
-
-double distance(const at::Tensor& got, const at::Tensor& want) {
-  const auto wanted = want.to(at::kDouble);
-  return (got.to(at::kDouble) - wanted).norm().item<double>() / wanted.norm().item<double>();
 }
 
 /// A transform's result on x, and the error of its adjoint.
@@ -90,7 +88,7 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
     auto transposed = at::zeros({frequencies, width, kOut}, u.options());
     loops.weights_transposed(geometry, kOut, 0, geometry.channels, w.template const_data_ptr<T>(),
                              transposed.template data_ptr<T>(), kOut * width);
-    results.push_back({transposed, distance(transposed.transpose(1, 2), made)});
+    results.push_back({transposed, relative_error(transposed.transpose(1, 2), made)});
   }
   return results;
 }
@@ -154,10 +152,10 @@ TEST_CASE("what each loop writes is what the plain set writes") {
     const auto& baseline = *loops_named<T>("baseline");
     const auto transformed = all_transforms(loops);
     const auto plain = all_transforms(baseline);
-    for (size_t i = 0; i < plain.size(); ++i) CHECK(distance(transformed[i].y, plain[i].y) < kRounding<T>);
+    for (size_t i = 0; i < plain.size(); ++i) CHECK(relative_error(transformed[i].y, plain[i].y) < kRounding<T>);
     const auto written = passes(loops);
     const auto by_plain = passes(baseline);
-    for (size_t i = 0; i < by_plain.size(); ++i) CHECK(distance(written[i], by_plain[i]) < kRounding<T>);
+    for (size_t i = 0; i < by_plain.size(); ++i) CHECK(relative_error(written[i], by_plain[i]) < kRounding<T>);
   });
 }
 
@@ -190,7 +188,7 @@ void check_products(Gemm<T> gemm, int kinds, int64_t columns) {
     gemm(kRows, columns, kInner, {a.template const_data_ptr<T>(), a.size(1), a_transposed},
          {b.template const_data_ptr<T>(), b.size(1), b_transposed}, accumulate, c.template data_ptr<T>(), c.size(1));
     CAPTURE(kind);
-    CHECK(distance(c.narrow(1, 0, columns), want) < kRounding<T>);
+    CHECK(relative_error(c.narrow(1, 0, columns), want) < kRounding<T>);
   }
 }
 
