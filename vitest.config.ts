@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 const quick = [
   '{architecture,errors}',
   '{binding,data,options,store,setup,inference}/*',
+  'data/{layouts,parquet}/*',
   'native/{,!(device)/}*',
   'networks/{onnx,weights}/*',
 ].map((place) => `test/${place}.test.ts`);

@@ -4,7 +4,7 @@
     /usr/bin/python3 tools/orientation.py > test/fixtures/images/oriented.json
 
 An image has its file (base64), and the sides and the SHA-256 of the pixels of `exif_transpose` and `convert("RGB")`.
-test/data/orientation.test.ts compares our decoder with them. Needs Debian's python3-pil.
+test/data/decode.test.ts compares our decoder with them. Needs Debian's python3-pil.
 """
 
 import base64

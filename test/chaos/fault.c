@@ -1,8 +1,8 @@
 /*
  * Loaded before a program (LD_PRELOAD): makes chosen calls on the files of one folder fail, wait, or be its last.
  * L2T_FAULT_BELOW: the folder. L2T_FAULT_COUNTS: a file of 8-byte counters, one for each operation in the order below,
- * which outlives the process. L2T_FAULT: OPERATION:N:ACTION, of the N-th call on. ACTION is kill, an errno for that
- * call alone (28) or for it and all that follow (28+), or wait and milliseconds for each call.
+ * which outlives the process. L2T_FAULT: OPERATION:N:ACTION, of the N-th call of this number on. ACTION is kill, an
+ * errno for that call alone (28) or for it and all that follow (28+), or wait and milliseconds for each call.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,11 +22,10 @@
 #include <unistd.h>
 
 enum operation { WRITE, FSYNC, RENAME, OPEN, READ, LINK, UNLINK, MKDIR, OPERATIONS };
-static const char* const names[OPERATIONS] = {"write", "fsync", "rename", "open", "read", "link", "unlink", "mkdir"};
 
 static const char* below;
 static _Atomic uint64_t* counts;
-static enum operation chosen = OPERATIONS;
+static unsigned chosen = OPERATIONS;
 static unsigned long long nth;
 static char action[16];
 
@@ -41,10 +40,7 @@ __attribute__((constructor)) static void start(void) {
   counts = mmap(NULL, 8 * OPERATIONS, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (counts == MAP_FAILED) abort();
   close(fd);
-  char name[16];
-  if (!fault || sscanf(fault, "%15[a-z]:%llu:%15s", name, &nth, action) != 3) return;
-  for (int k = 0; k < OPERATIONS; k++)
-    if (strcmp(name, names[k]) == 0) chosen = k;
+  if (fault) sscanf(fault, "%u:%llu:%15s", &chosen, &nth, action);
 }
 
 /* Counts a call on a path, which may be relative, and returns whether it is to fail; errno says how. */
@@ -80,18 +76,18 @@ static int strike_fd(enum operation operation, int fd) {
     if (failing) return -1;                              \
     return next arguments;                               \
   }
+/* Also by its name for 64-bit offsets. */
+#define WRAP64(failing, name, parameters, arguments)  \
+  WRAP(failing, ssize_t, name, parameters, arguments) \
+  WRAP(failing, ssize_t, name##64, parameters, arguments)
 WRAP(strike_fd(WRITE, fd), ssize_t, write, (int fd, const void* data, size_t size), (fd, data, size))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwrite, (int fd, const void* data, size_t size, off_t at), (fd, data, size, at))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwrite64, (int fd, const void* data, size_t size, off64_t at), (fd, data, size, at))
 WRAP(strike_fd(WRITE, fd), ssize_t, writev, (int fd, const struct iovec* data, int n), (fd, data, n))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwritev, (int fd, const struct iovec* data, int n, off_t at), (fd, data, n, at))
-WRAP(strike_fd(WRITE, fd), ssize_t, pwritev64, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
+WRAP64(strike_fd(WRITE, fd), pwrite, (int fd, const void* data, size_t size, off64_t at), (fd, data, size, at))
+WRAP64(strike_fd(WRITE, fd), pwritev, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
 WRAP(strike_fd(READ, fd), ssize_t, read, (int fd, void* data, size_t size), (fd, data, size))
-WRAP(strike_fd(READ, fd), ssize_t, pread, (int fd, void* data, size_t size, off_t at), (fd, data, size, at))
-WRAP(strike_fd(READ, fd), ssize_t, pread64, (int fd, void* data, size_t size, off64_t at), (fd, data, size, at))
 WRAP(strike_fd(READ, fd), ssize_t, readv, (int fd, const struct iovec* data, int n), (fd, data, n))
-WRAP(strike_fd(READ, fd), ssize_t, preadv, (int fd, const struct iovec* data, int n, off_t at), (fd, data, n, at))
-WRAP(strike_fd(READ, fd), ssize_t, preadv64, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
+WRAP64(strike_fd(READ, fd), pread, (int fd, void* data, size_t size, off64_t at), (fd, data, size, at))
+WRAP64(strike_fd(READ, fd), preadv, (int fd, const struct iovec* data, int n, off64_t at), (fd, data, n, at))
 WRAP(strike_fd(FSYNC, fd), int, fsync, (int fd), (fd))
 WRAP(strike_fd(FSYNC, fd), int, fdatasync, (int fd), (fd))
 WRAP(strike(RENAME, path), int, rename, (const char* path, const char* to), (path, to))

@@ -13,15 +13,15 @@ import { Draw } from './draw.js';
 import { type Format, formats, mutatorsOf } from './formats.js';
 import { wrongError } from './processes.js';
 
-/** What may stand in place of a valid file. A pipe is rare, because making one takes a process. */
-const entries: Readonly<Record<string, { readonly weight: number; readonly make: (path: string) => unknown }>> = {
-  missing: { weight: 10, make: () => {} },
-  empty: { weight: 10, make: (path) => writeFileSync(path, '') },
-  folder: { weight: 10, make: (path) => mkdirSync(path) },
-  'link to itself': { weight: 10, make: (path) => symlinkSync(path, path) },
-  'link to nothing': { weight: 10, make: (path) => symlinkSync(join(dirname(path), 'nothing'), path) },
-  'endless device': { weight: 10, make: (path) => symlinkSync('/dev/zero', path) },
-  pipe: { weight: 1, make: (path) => spawnSync('mkfifo', [path]) },
+/** What may stand in place of a valid file. */
+const entries: Readonly<Record<string, (path: string) => unknown>> = {
+  missing: () => {},
+  empty: (path) => writeFileSync(path, ''),
+  folder: (path) => mkdirSync(path),
+  'link to itself': (path) => symlinkSync(path, path),
+  'link to nothing': (path) => symlinkSync(join(dirname(path), 'nothing'), path),
+  'endless device': (path) => symlinkSync('/dev/zero', path),
+  pipe: (path) => spawnSync('mkfifo', [path]),
 };
 
 const peak = (): number => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
@@ -113,10 +113,10 @@ export const files: Part<string> = {
       const files = filesOf(folder, format);
       const path = draw.pick([...files.keys()]);
       const [file, original] = [join(folder, path), files.get(path) as Buffer];
-      const entry = draw.once(50) ? draw.weighted(entries) : undefined;
+      const entry = draw.once(50) ? draw.pick(Object.keys(entries)) : undefined;
       const [bytes, done] = entry ? [Buffer.alloc(0), entry] : damage(name, path, files, draw);
       rmSync(file);
-      if (entry) entries[entry]?.make(file);
+      if (entry) entries[entry]?.(file);
       else writeFileSync(file, bytes);
       attempt.doing(`${name}: ${path}: ${done}`);
       writeFileSync('/proc/self/clear_refs', '5'); // resets the peak

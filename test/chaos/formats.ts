@@ -4,7 +4,6 @@ import { basename, join } from 'node:path';
 import { decodeImage } from '../../src/data/decode.js';
 import { fitImage } from '../../src/data/fit.js';
 import { prepareTrainingData } from '../../src/data/image-sets.js';
-import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { openDataset } from '../../src/data/load.js';
 import { readWhole } from '../../src/data/reading.js';
 import { readSplit } from '../../src/data/split-file.js';
@@ -17,8 +16,8 @@ import { yamlOptions } from '../../src/options/options-file.js';
 import { compareSchema, curveSchema, transferSchema } from '../../src/options/schemas.js';
 import { inspectFile, inspectRun } from '../../src/report/inspect.js';
 import { RunStore } from '../../src/store/run-store.js';
-import { writeCifar, writeIdx } from '../data/generate.js';
-import * as layouts from '../fixtures/layouts.js';
+import { writeIdx } from '../data/generate.js';
+import { writers } from '../data/layouts/writers.js';
 import { legacyPth, zipPth } from '../networks/weights/pth-writer.js';
 import { write } from '../tiny.js';
 import * as bases from './damage/bases.js';
@@ -58,7 +57,7 @@ async function readWeights(file: string, draw: Draw): Promise<void> {
 const weights = (weight: number, make: Format['make']) => row(weight, make, readWeights);
 
 /** Reads data as `data check` does, all images, or as `transfer` does, those that a run would train on. */
-const data = (layout: Layout, weight: number, make: Format['make'], damaged?: RegExp): Format => {
+const data = (layout: Layout, weight: number, damaged?: RegExp, make = writers[layout]): Format => {
   const read: Read = async (_, draw, folder) => {
     const source = { data: folder, ...(draw.once(2) && { layout }) };
     if (!draw.once(4)) return checkData(source);
@@ -145,23 +144,23 @@ export const formats: Readonly<Record<string, Format>> = {
   YAML: row(80, bases.optionFiles, readYaml),
   'JSON split': row(25, bases.splits, readParts, /json$/),
   "authors' split": row(45, bases.splits, (file) => readParts(file.replace(/-\w+$/, '')), /split-/),
-  idx: data('idx', 30, (folder) => writeIdx(folder)),
-  'idx.gz': data('idx', 30, (folder) => writeIdx(folder, { compressed: true })),
-  cifar10: data('cifar10', 10, (folder) => writeCifar(folder, cifar10)),
-  cifar100: data('cifar100', 10, (folder) => writeCifar(folder, cifar100)),
-  svhn: data('svhn', 40, (folder) => layouts.writeSvhn(folder, { compressed: false })),
-  stl10: data('stl10', 10, layouts.writeStl10),
-  'stanford-dogs': data('stanford-dogs', 40, layouts.writeStanfordDogs, /mat$/),
-  cub200: data('cub200', 20, layouts.writeCub200, lists),
-  mit67: data('mit67', 15, layouts.writeMit67, lists),
-  stanford40: data('stanford40', 15, layouts.writeStanford40, lists),
-  tinyimagenet: data('tinyimagenet', 15, layouts.writeTinyImagenet, lists),
-  imagenet: data('imagenet', 10, layouts.writeImagenet),
-  folder: data('folder', 10, bases.classes),
-  Parquet: data('parquet', 60, bases.tables),
+  idx: data('idx', 30),
+  'idx.gz': data('idx', 30, undefined, (folder) => writeIdx(folder, { compressed: true })),
+  cifar10: data('cifar10', 10),
+  cifar100: data('cifar100', 10),
+  svhn: data('svhn', 40),
+  stl10: data('stl10', 10),
+  'stanford-dogs': data('stanford-dogs', 40, /mat$/),
+  cub200: data('cub200', 20, lists),
+  mit67: data('mit67', 15, lists),
+  stanford40: data('stanford40', 15, lists),
+  tinyimagenet: data('tinyimagenet', 15, lists),
+  imagenet: data('imagenet', 10),
+  folder: data('folder', 10),
+  Parquet: data('parquet', 60),
   'Parquet labels': row(30, (folder) => write(folder, 'labels.parquet', labelFile(new Draw(0))), readNumbers),
-  list: data('list', 20, (folder) => bases.lists(folder, 'left'), /csv$/),
-  'JSON-lines list': row(30, (folder) => bases.lists(folder, 7), readLines, /jsonl$/),
+  list: data('list', 20, /csv$/),
+  'JSON-lines list': row(30, bases.jsonLines, readLines, /jsonl$/),
   PNG: image(60, 'png'),
   JPEG: image(60, 'jpeg'),
   WebP: image(60, 'webp'),

@@ -36,7 +36,8 @@ type Disturbance = Readonly<{ what: number | string; kind?: Judge<string>; allow
 /** Runs a workload with a fault on the files in `folder`. `counts`: the file in which its calls are counted. */
 const withFault = (workload: Workload, folder: string, counts: string, fault: string) => {
   const library = join(dirname(counts), 'fault.so');
-  const env = { LD_PRELOAD: library, L2T_FAULT_BELOW: folder, L2T_FAULT_COUNTS: counts, L2T_FAULT: fault };
+  const numbered = fault.replace(/^\w+/, (name) => `${operations.indexOf(name as Operation)}`);
+  const env = { LD_PRELOAD: library, L2T_FAULT_BELOW: folder, L2T_FAULT_COUNTS: counts, L2T_FAULT: numbered };
   return workload.run(folder, { env });
 };
 

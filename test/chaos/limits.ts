@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { encode, pattern } from '../data/generate.js';
 import { run, tinyData, tinySource, write } from '../tiny.js';
 import type { Part } from './campaign.js';
+import { images } from './damage/bases.js';
 import { cli, how, isOrderly } from './processes.js';
 
 /** A user with no process of its own, also none of another container on this machine. */
@@ -22,24 +22,13 @@ const kinds: readonly (readonly [name: string, least: number, most: number, by: 
 ];
 const usable = kinds.slice(0, process.getuid?.() === 0 ? 6 : 5);
 
-async function writeImages(folder: string): Promise<void> {
-  for (const name of ['train/dark', 'train/bright', 'test/dark', 'test/bright'])
-    for (let k = 0; k < 6; k++)
-      write(join(folder, name), `${k}.jpg`, await encode(pattern(k, 200, 300), 200, 300, 'jpeg'));
-}
-
 /** With too little of anything, the program must end with a message. */
 export const limits: Part = {
   ...{ name: 'limits', module: import.meta.url, perHour: 240 },
   async open(_, folder) {
-    const [probe, images, data, source] = [
-      join(folder, 'probe.cjs'),
-      join(folder, 'images'),
-      tinyData(),
-      await tinySource(),
-    ];
-    writeFileSync(probe, "require('fs').readFile(process.execPath, () => {})");
-    await writeImages(images);
+    const probe = write(folder, 'probe.cjs', "require('fs').readFile(process.execPath, () => {})");
+    const [data, photographs, source] = [tinyData(), join(folder, 'images'), await tinySource()];
+    await images(photographs, 'jpeg');
     for (const path of [dirname(folder), folder, data, dirname(source)]) chmodSync(path, 0o755);
     const small = '--target vgg9_bn --width 0.0625 --epochs 2 --batch 6 --lr 0.01'.split(' ');
     return async (attempt) => {
@@ -58,7 +47,7 @@ export const limits: Part = {
       // Nothing is promised where Node cannot start with one thread of its pool; with too few it waits for ever.
       const node = await run([process.execPath, probe], { by, timeout: 10_000, killSignal: 'SIGKILL' });
       if (name !== 'time' && node.code !== 0) return attempt.tried(`${name}: too little for Node`);
-      const ended = await cli([...verb, '--data', draw.pick([data, images])], { by });
+      const ended = await cli([...verb, '--data', draw.pick([data, photographs])], { by });
       // Before the program handles signals, and after it has printed its result, a signal ends it as any process.
       const isOut = ended.stdout !== '' || !/^epoch /m.test(ended.stderr);
       const bySignal = name === 'time' ? ended.code === 143 : ended.signal === 'SIGXCPU';

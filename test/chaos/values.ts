@@ -70,11 +70,10 @@ function otherView(view: ArrayBufferView, draw: Draw): unknown {
     () => over(new ArrayBuffer(size * Math.max(0, byteLength / size + draw.pick([-1, 1, 1000])))),
     () => over(new ArrayBuffer(0)),
     () => over(copy(new SharedArrayBuffer(byteLength))),
-    () => over(resizable()),
     () => {
-      const shrinking = resizable();
-      const tracking = over(shrinking);
-      shrinking.resize(size * Math.floor(byteLength / size / 2));
+      const resized = resizable();
+      const tracking = over(resized);
+      if (draw.once(2)) resized.resize(size * Math.floor(byteLength / size / 2));
       return tracking;
     },
     () => detached(over(copy(new ArrayBuffer(byteLength)))),

@@ -63,7 +63,7 @@ describe('predict', { timeout: 60_000 }, () => {
     expect(stopped).toMatchObject({ code: 1, stderr: `error[FILE_ACCESS]: ${problems[0]}\n` });
     expect(stopped.stdout.trimEnd().split('\n').length).toBe(3);
     const alone = await cli(['predict', junk, '--checkpoint', source]);
-    expect(alone).toEqual({ code: 1, signal: null, stdout: '', stderr: `error[INVALID_DATA]: ${problems[2]}\n` });
+    expect(alone).toMatchObject({ code: 1, signal: null, stdout: '', stderr: `error[INVALID_DATA]: ${problems[2]}\n` });
   });
 
   it('takes folders and patterns, as a person types them', async () => {

@@ -20,40 +20,19 @@ describe('data check', () => {
     const data = await photos();
     const report = await checkData({ data });
     expect(report).toMatchObject({ layout: 'folder', classNames: ['a', 'b'], folds: 0, warnings: [] });
+    const none = { turned: 0, damaged: [], repeated: 0 };
+    const square = { min: 32, median: 32, max: 32 };
+    const [short, long] = [40, 60].map((max) => ({ ...square, max }));
     expect(report.splits).toEqual([
-      {
-        split: 'train',
-        images: 7,
-        perClass: [5, 2],
-        turned: 0,
-        damaged: [],
-        repeated: 1,
-        short: { min: 32, median: 32, max: 40 },
-        long: { min: 32, median: 32, max: 60 },
-      },
-      {
-        split: 'test',
-        images: 2,
-        perClass: [1, 1],
-        turned: 0,
-        damaged: [],
-        repeated: 0,
-        short: { min: 32, median: 32, max: 32 },
-        long: { min: 32, median: 32, max: 32 },
-      },
+      { ...none, split: 'train', images: 7, perClass: [5, 2], repeated: 1, short, long },
+      { ...none, split: 'test', images: 2, perClass: [1, 1], short: square, long: square },
     ]);
     // writeClasses draws the first of each split's classes alike: test/b/0 is train/a/0, test/a/0 is train/b/0.
-    expect(
-      report.shared.map(({ images, splits }) => [images.map((image) => image.slice(data.length + 1)), splits]),
-    ).toEqual([
-      [
-        ['train/b/0.png', 'test/a/0.png'],
-        ['train', 'test'],
-      ],
-      [
-        ['train/a/0.png', 'test/b/0.png'],
-        ['train', 'test'],
-      ],
+    const splits = ['train', 'test'];
+    const at = (...names: string[]) => names.map((name) => join(data, name));
+    expect(report.shared).toEqual([
+      { images: at('train/b/0.png', 'test/a/0.png'), splits },
+      { images: at('train/a/0.png', 'test/b/0.png'), splits },
     ]);
   });
 

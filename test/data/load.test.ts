@@ -1,199 +1,102 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
-import { openDataset } from '../../src/data/load.js';
-import {
-  cifarVariants,
-  decodeDataset,
-  encode,
-  failure,
-  idxImages,
-  idxLabels,
-  nearest,
-  pattern,
-  temporaryFolder,
-  write,
-  writeCifar,
-  writeClasses,
-  writeIdx,
-} from './generate.js';
+import { cifar10 } from '../../src/data/layouts/arrays.js';
+import { fingerprint, openDataset } from '../../src/data/load.js';
+import { checkData, evaluate, transfer } from '../../src/index.js';
+import { loadCheckpoint } from '../../src/networks/checkpoint.js';
+import { hashTensors } from '../../src/networks/weights/content-hash.js';
+import { layouts } from '../../src/options/datasets.js';
+import { type ImageRow, writeParquet } from '../fixtures/parquet.js';
+import { encode, failure, pattern, temporaryFolder, write, writeCifar, writeClasses, writeIdx } from './generate.js';
+import { type Write, writers } from './layouts/writers.js';
 
-const options = { size: 32, resize: nearest };
-const stride = 32 * 32 * 3;
-const imageOf = (set: { pixels: Uint8Array } | undefined, index: number) =>
-  set?.pixels.slice(index * stride, (index + 1) * stride);
+const options = { method: 'scratch', target: 'vgg9_bn', width: 0.0625, lr: 0.01, threads: 1 } as const;
 
-describe('CIFAR', () => {
-  it.each(cifarVariants)('$layout: planes become channels, the fine label is the class', async (variant) => {
-    const folder = temporaryFolder();
-    writeCifar(folder, variant);
-    const data = await decodeDataset(folder, options);
-    expect(data.layout).toBe(variant.layout);
-    expect(data.classNames[7]).toBe('class 7');
-    expect([...(data.train?.labels ?? [])]).toEqual([...Array(variant.classes).keys()]);
-    expect([...(data.test?.labels ?? [])]).toEqual([3, 1]);
-    for (const label of [0, 5, variant.classes - 1]) expect(imageOf(data.train, label)).toEqual(pattern(label));
-    expect(imageOf(data.test, 0)).toEqual(pattern(3));
-  });
-
-  it('is found in the folder that the archive makes, and resized', async () => {
-    const folder = temporaryFolder();
-    writeCifar(join(folder, 'cifar-10-batches-bin'), cifar10);
-    const progress: number[] = [];
-    const data = await decodeDataset(folder, { size: 16, resize: nearest, onProgress: (done) => progress.push(done) });
-    expect(data.train?.pixels.slice(9 * 768)).toEqual(await nearest(pattern(9), 32, 32, 16, 16));
-    expect(progress).toEqual([...Array(12).keys()].map((image) => image + 1));
+describe('every layout', () => {
+  it.each(layouts)('%s: recognised, trained on and tested', async (layout) => {
+    const data = temporaryFolder();
+    await writers[layout](data);
+    const { splits, ...checked } = await checkData({ data });
+    expect(checked.layout).toBe(layout);
+    const out = join(temporaryFolder(), 'run');
+    const { total } = await transfer({ ...options, data, epochs: 1, out }).result;
+    expect(total).toBe(splits.find(({ split }) => split === 'test')?.images);
   });
 });
 
-describe('IDX', () => {
-  it.each([false, true])('grey becomes three channels and 28 becomes 32 (compressed: %s)', async (compressed) => {
-    const folder = temporaryFolder();
-    writeIdx(folder, { compressed });
-    const data = await decodeDataset(folder, options);
-    expect([data.layout, data.train?.count, data.test?.count]).toEqual(['idx', 10, 2]);
-    expect(data.classNames).toEqual([...'0123456789']);
-    const grey = pattern(7, 28, 28, 1);
-    const padded = new Uint8Array(stride);
-    for (let row = 0; row < 28; row++) {
-      for (let at = 0; at < 84; at++)
-        padded[((row + 2) * 32 + 2) * 3 + at] = grey[row * 28 + Math.floor(at / 3)] as number;
+describe('the same images in another layout', () => {
+  /** Two classes of six images to train and two to test, as class folders, as Parquet files and as a list. */
+  async function threeLayouts(): Promise<string[]> {
+    const [folders, tables, listed] = [temporaryFolder(), temporaryFolder(), temporaryFolder()];
+    const names = ['ant', 'bee'];
+    const lines: string[] = [];
+    for (const [split, count] of Object.entries({ train: 6, test: 2 })) {
+      const rows: ImageRow[] = [];
+      for (let k = 0; k < 2 * count; k++) {
+        const [label, path] = [Math.floor(k / count), `${k % count}.png`];
+        const bytes = await encode(pattern(20 * label + (k % count), 70, 80), 70, 80, 'png');
+        const file = join(folders, split, names[label] as string, path);
+        write(file, bytes);
+        rows.push({ bytes, path, label });
+        lines.push(JSON.stringify({ file, label: names[label], split }));
+      }
+      await writeParquet(join(tables, `${split}.parquet`), rows, { names, codec: 'zstd' });
     }
-    expect(imageOf(data.train, 7)).toEqual(padded);
-    expect(imageOf(data.test, 0)).toEqual(padded);
-  });
+    write(join(listed, 'images.jsonl'), lines.reverse().join('\n'));
+    return [folders, tables, join(listed, 'images.jsonl')];
+  }
 
-  it('reads class names beside it, and does without a test set', async () => {
-    const folder = temporaryFolder();
-    write(join(folder, 'train-images.idx3-ubyte'), idxImages([pattern(0, 32, 32, 1), pattern(1, 32, 32, 1)], 32, 32));
-    write(join(folder, 'train-labels.idx1-ubyte'), idxLabels([1, 0]));
-    write(join(folder, 'classes.txt'), 'cat\ndog\n');
-    const data = await decodeDataset(folder, options);
-    expect([data.classNames, data.test, [...(data.train?.labels ?? [])]]).toEqual([['cat', 'dog'], undefined, [1, 0]]);
-  });
-
-  it('holds the shipped subset of Fashion-MNIST', async () => {
-    const data = await decodeDataset('data/fashion-mnist', options);
-    expect([data.train?.count, data.test?.count, data.classNames[9]]).toEqual([3050, 2800, 'Ankle boot']);
+  it.each([32, 64])('gives the same weights, bit for bit: size %i', async (size) => {
+    const results: unknown[] = [];
+    for (const data of await threeLayouts()) {
+      const out = join(temporaryFolder(), 'run');
+      await transfer({ ...options, data, size, batch: 4, epochs: 2, validation: 1, perClass: 4, out }).result;
+      const network = join(out, 'best.safetensors');
+      results.push(hashTensors((await loadCheckpoint(network)).weights));
+      expect((await evaluate(network, { data })).total).toBe(4);
+      expect(existsSync(join(out, 'report.html'))).toBe(true);
+    }
+    expect(new Set(results).size).toBe(1);
   });
 });
 
-const idxWith = (change: (folder: string) => void) => (folder: string) => {
-  writeIdx(folder);
-  change(folder);
-};
-const cifarWith = (name: string, bytes: Uint8Array | string) => (folder: string) => {
-  writeCifar(folder, cifar10);
-  write(join(folder, name), bytes);
-};
-const png = () => encode(pattern(0), 32, 32, 'png');
-
-describe('what is wrong is named', () => {
-  it.each<[string, (folder: string) => unknown, RegExp]>([
-    ['empty folder', () => {}, /known layout: it holds nothing\. Understood are/],
-    ['unknown content', (f) => write(join(f, 'a.zip'), ''), /it holds a\.zip\. Understood are/],
+describe('class folders are no other layout', () => {
+  const classes = { cat: 1, dog: 1 };
+  const wnids = { n01000001: 1, n02000001: 1 };
+  const below = (places: readonly string[], counts: Readonly<Record<string, number>>) => async (folder: string) => {
+    for (const place of places) await writeClasses(join(folder, place), counts);
+  };
+  it.each<[string, Write]>([
+    ['flat', below(['.'], classes)],
+    ['train, val and test', below(['train', 'val', 'test'], classes)],
+    ['three splits whose classes are called as in ImageNet', below(['train', 'val', 'test'], wnids)],
+    ['classes of which some are called as in ImageNet', below(['train', 'val'], { ...wnids, cat: 1 })],
+    ['training images only', below(['train'], wnids)],
     [
-      'folders without images',
-      (f) => write(join(f, 'cifar-10-batches-py', 'data_batch_1'), 'x'),
-      /holds cifar-10-ba.*Und/,
-    ],
-    [
-      'images without class folders',
-      async (f) => write(join(f, 'train', '1.png'), await png()),
-      /train has no PNG.*1\.png/,
-    ],
-    [
-      'empty class',
-      async (f) => {
-        await writeClasses(f, { a: 1, b: 0 });
+      'class names and a list beside them',
+      async (folder) => {
+        await writeClasses(join(folder, 'images'), classes);
+        for (const name of ['classes', 'images', 'class_names', 'train']) write(join(folder, `${name}.txt`), 'x\n');
       },
-      /b: class 'b' has no images/,
     ],
-    [
-      'class missing in test',
-      async (f) => {
-        await writeClasses(join(f, 'train'), { a: 1, b: 1 });
-        await writeClasses(join(f, 'test'), { a: 1 });
-      },
-      /class 'b' is in \S+train but not in \S+test \(2 classes against 1\)/,
-    ],
-    [
-      'class only in val',
-      async (f) => {
-        await writeClasses(join(f, 'train'), { a: 1 });
-        await writeClasses(join(f, 'valid'), { a: 1, c: 1 });
-      },
-      /class 'c' is in \S+valid but not in \S+train/,
-    ],
-    [
-      'two validation folders',
-      async (f) => {
-        await writeClasses(join(f, 'val'), { a: 1 });
-        await writeClasses(join(f, 'valid'), { a: 1 });
-      },
-      /both the validation set/,
-    ],
-    ['not an image', (f) => write(join(f, 'a', '1.png'), 'BM'), /1\.png is not a PNG, JPEG, WebP, GIF or AVIF image/],
-    [
-      'truncated image',
-      async (f) => write(join(f, 'a', '1.png'), (await png()).subarray(0, 200)),
-      /1\.png cannot be decoded/,
-    ],
-    [
-      'CIFAR batch missing',
-      (f) => write(join(f, 'data_batch_1.bin'), 'x'),
-      /cifar10 folder without data_batch_2\.bin.*batches\.meta\.txt/,
-    ],
-    ['CIFAR cut short', cifarWith('data_batch_3.bin', new Uint8Array(3072)), /data_batch_3\.bin has 3072 bytes/],
-    [
-      'CIFAR label',
-      cifarWith('test_batch.bin', new Uint8Array(3073).fill(10)),
-      /test_batch\.bin: image 0 has label 10/,
-    ],
-    [
-      'CIFAR class empty',
-      cifarWith('data_batch_5.bin', new Uint8Array(3073)),
-      /class 'class 8' has no training images/,
-    ],
-    ['CIFAR names', cifarWith('batches.meta.txt', 'a\nb\n'), /names 2 classes, not 10/],
-    ['CIFAR name twice', cifarWith('batches.meta.txt', 'a\nb\na\n'), /names the class 'a' twice/],
-    [
-      'CIFAR-100 half',
-      (f) => write(join(f, 'train.bin'), ''),
-      /cifar100 folder without test\.bin, fine_label_names\.txt/,
-    ],
-    ['IDX labels missing', (f) => write(join(f, 't10k-images-idx3-ubyte'), ''), /but not t10k-labels-idx1-ubyte/],
-    [
-      'IDX magic',
-      idxWith((f) => write(join(f, 'train-images-idx3-ubyte'), idxLabels([1]))),
-      /train-images\S+ is not an IDX/,
-    ],
-    [
-      'IDX promises too much',
-      idxWith((f) => write(join(f, 'train-images-idx3-ubyte'), Buffer.from('00000803ffffffffffffffffffffffff', 'hex'))),
-      /announces 4294967295 × 4294967295/,
-    ],
-    [
-      'IDX counts',
-      idxWith((f) => write(join(f, 't10k-labels-idx1-ubyte'), idxLabels([1]))),
-      /2 images, but \S+ has 1 labels/,
-    ],
-    ['IDX label', idxWith((f) => write(join(f, 't10k-labels-idx1-ubyte'), idxLabels([1, 10]))), /image 1 has label 10/],
-    [
-      'IDX not gzip',
-      (f) => {
-        write(join(f, 'train-images-idx3-ubyte.gz'), 'not gzip');
-        write(join(f, 'train-labels-idx1-ubyte.gz'), 'not gzip');
-      },
-      /train-images\S+gz cannot be decompressed/,
-    ],
-  ])('%s', async (_name, make, message) => {
+  ])('%s', async (_name, make) => {
     const folder = temporaryFolder();
     await make(folder);
-    expect(await failure(decodeDataset(folder, options))).toMatchObject({
-      code: 'INVALID_DATA',
-      message: expect.stringMatching(new RegExp(message, 's')),
-    });
+    expect((await openDataset(folder)).layout).toBe('folder');
+  });
+});
+
+describe('what is no data set is named', () => {
+  it.each<[RegExp, Write]>([
+    [/known layout: it holds nothing\. Understood are/, () => {}],
+    [/it holds a\.zip\. Understood are/, (folder) => write(join(folder, 'a.zip'), '')],
+    [/holds cifar-10-ba.*Und/s, (folder) => write(join(folder, 'cifar-10-batches-py', 'data_batch_1'), 'x')],
+  ])('%s', async (message, make) => {
+    const folder = temporaryFolder();
+    make(folder);
+    const refused = { code: 'INVALID_DATA', message: expect.stringMatching(message) };
+    expect(await failure(openDataset(folder))).toMatchObject(refused);
   });
 
   it('no folder, a file, another layout than asked for', async () => {
@@ -205,13 +108,35 @@ describe('what is wrong is named', () => {
     expect((await failure(openDataset(folder, { layout: 'folder' })))?.message).toMatch(/layout 'folder'/);
     expect((await openDataset(folder, { layout: 'idx' })).layout).toBe('idx');
   });
+});
 
-  it('more images than memory holds are refused before anything is read', async () => {
+describe('the fingerprint', () => {
+  it('sees a file, a label, a name and the split, not the place', async () => {
+    const [here, there, other] = [temporaryFolder(), temporaryFolder(), temporaryFolder()];
+    for (const folder of [here, there, other]) await writeClasses(join(folder, 'train'), { a: 1, b: 1 });
+    write(join(other, 'train', 'a', '0.png'), await encode(pattern(3, 30), 30, 30, 'png'));
+    const data = await openDataset(here);
+    const print = await fingerprint(data);
+    expect(await fingerprint(await openDataset(there))).toBe(print);
+    const { train } = data;
+    if (train === undefined) throw new Error('no training images');
+    const others = [
+      await openDataset(other),
+      { ...data, train: { ...train, labels: Int32Array.of(1, 0) } },
+      { ...data, classNames: ['a', 'c'] },
+      { ...data, train: undefined, test: train },
+    ];
+    expect(new Set([print, ...(await Promise.all(others.map((data) => fingerprint(data))))]).size).toBe(5);
+  });
+
+  it('sees a pixel of an array', async () => {
     const folder = temporaryFolder();
-    writeCifar(folder, cifar100);
-    expect(await failure(decodeDataset(folder, { ...options, size: 4096 }))).toMatchObject({
-      code: 'INVALID_DATA',
-      message: expect.stringMatching(/100 images of 4096×4096 take 4\.7 GiB/),
-    });
+    writeCifar(folder, cifar10);
+    const print = await fingerprint(await openDataset(folder));
+    const file = join(folder, 'data_batch_2.bin');
+    const bytes = readFileSync(file);
+    bytes[5000] = (bytes[5000] as number) ^ 1;
+    write(file, bytes);
+    expect(await fingerprint(await openDataset(folder))).not.toBe(print);
   });
 });

@@ -1,7 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { countPerClass, type Dataset, imageFiles, selectClasses } from '../../src/data/dataset.js';
-import { Random } from '../../src/data/random.js';
 import { countHeldOut, splitTrain, withTest } from '../../src/data/split.js';
+import { evaluate, transfer } from '../../src/index.js';
+import { temporaryFolder } from '../tiny.js';
+import { writeClasses } from './generate.js';
 
 /** Three interleaved classes of 40, 25 and 9 images. */
 const labels = Int32Array.from({ length: 74 }, (_, image) => (image < 27 ? image % 3 : image < 59 ? image % 2 : 0));
@@ -108,30 +112,67 @@ describe('withTest', () => {
   });
 });
 
-describe('Random', () => {
-  it('is SplitMix64', () => {
-    // The reference implementation's first numbers for seed 1234567.
-    const random = new Random(1234567);
-    expect([random.next(), random.next(), random.next()]).toEqual([
-      6457827717110365317n,
-      3203168211198807973n,
-      9817491932198370423n,
-    ]);
+describe('data without test images', () => {
+  const options = { method: 'scratch', target: 'vgg9_bn', width: 0.0625, epochs: 1, batch: 6, threads: 1 } as const;
+  const out = () => join(temporaryFolder(), 'run');
+  const splitOf = (run: string): string => readFileSync(join(run, 'split.json'), 'utf8');
+  let flat: string;
+  beforeAll(async () => {
+    flat = temporaryFolder();
+    await writeClasses(flat, { a: 21, b: 12, c: 4 });
   });
-
-  it('below(n) gives every value, and shuffling every order, about equally often', () => {
-    const random = new Random(0);
-    const orders = new Map<string, number>();
-    for (let draw = 0; draw < 6000; draw++) {
-      const values = [0, 1, 2];
-      random.shuffle(values);
-      orders.set(values.join(''), (orders.get(values.join('')) ?? 0) + 1);
+  const run = async (given: object) => {
+    const started = transfer({ ...options, ...given, data: flat, out: out() });
+    for await (const event of started) {
+      if (event.type === 'start') expect(event.testDrawn).toBe(true);
     }
-    expect(orders.size).toBe(6);
-    for (const count of orders.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
+    const { run, correct, total } = await started.result;
+    return { run, correct, total, ...(JSON.parse(splitOf(run)) as Record<'train' | 'validation' | 'test', number[]>) };
+  };
+
+  it('is tested on the same tenth of each class by every run, which no run trains or validates on', async () => {
+    const whole = await run({});
+    expect([whole.train.length, whole.total]).toEqual([33, 4]);
+    const others = await run({ seed: 4, classes: 'c,a', perClass: 2, validation: 1 });
+    expect(others.test).toEqual(whole.test.filter((place) => place < 21 || place >= 33));
+    const all = [...whole.train, ...whole.validation, ...whole.test];
+    expect(new Set(all).size).toBe(37);
+    expect([...others.train, ...others.validation].filter((place) => whole.test.includes(place))).toEqual([]);
+    const splitFile = join(whole.run, 'split.json');
+    const same = await transfer({ ...options, data: flat, out: out(), seed: 9, splitFile }).result;
+    expect(splitOf(same.run)).toBe(splitOf(whole.run));
   });
 
-  it.each([-1, 0.5, 2 ** 53, Number.NaN])('refuses seed %d', (seed) => {
-    expect(() => new Random(seed)).toThrow(/seed/);
+  it.each([
+    [{ a: 2, b: 1 }, {}, /class 'b' has too few images: it needs one to train on and one to test on/],
+    [{ a: 10, b: 10 }, { perClass: 10 }, /'a' has 9 training images beside the tenth that is kept for the test/],
+  ])('needs enough of it: %j', async (classes, given, message) => {
+    const folder = temporaryFolder();
+    await writeClasses(folder, classes);
+    await expect(transfer({ ...options, ...given, data: folder, out: out() }).result).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('is evaluated on the run’s test images where the checkpoint lies in its folder', async () => {
+    const { run: folder, correct } = await run({});
+    const notes: string[] = [];
+    const onNote = (message: string) => notes.push(message);
+    const own = await evaluate(join(folder, 'best.safetensors'), { data: flat, onNote });
+    expect([own.correct, own.total]).toEqual([correct, 4]);
+    expect(notes).toEqual([expect.stringMatching(/the 4 test images that .*split\.json names/)]);
+    const explicit = await evaluate(join(folder, 'best.safetensors'), { data: flat, split: 'train', onNote });
+    const elsewhere = join(temporaryFolder(), 'best.safetensors');
+    cpSync(join(folder, 'best.safetensors'), elsewhere);
+    const moved = await evaluate(elsewhere, { data: flat, onNote });
+    expect([explicit.total, moved.total, notes.length]).toEqual([37, 37, 1]);
+    const splitFile = join(folder, 'split.json');
+    expect((await evaluate(elsewhere, { data: flat, splitFile })).total).toBe(4);
+    await writeClasses(flat, { a: 22 });
+    await expect(evaluate(join(folder, 'best.safetensors'), { data: flat })).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/changed since .* began/),
+    });
   });
 });

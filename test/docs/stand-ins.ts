@@ -35,7 +35,10 @@ export const rows: readonly Row[] = [
   { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
   { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:\w+)\b/, not: 'takes minutes' },
-  { fits: /^l2t-native source get /, not: 'fetches a file: test/networks/sources.test.ts does, from this machine' },
+  {
+    fits: /^l2t-native source get /,
+    not: 'fetches a file: test/networks/source-files.test.ts does, from this machine',
+  },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npm run test:cluster runs these' },

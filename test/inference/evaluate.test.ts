@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { exportNetwork } from '../../src/index.js';
 import { evaluate } from '../../src/inference/evaluate.js';
 import { Network } from '../../src/inference/network.js';
 import { type Checkpoint, loadCheckpoint } from '../../src/networks/checkpoint.js';
-import { temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
+import { tokenNet, writeModel } from '../networks/onnx/models.js';
+import { cli, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
 
 /** Ten test images each of left, middle and right, in turn. */
 let data: string;
@@ -103,5 +105,36 @@ describe('evaluate', () => {
       code: 'INVALID_DATA',
       message: expect.stringMatching(/has no images to evaluate on/),
     });
+  });
+});
+
+/** A network with these classes as an ONNX file. */
+async function exported(classes: readonly string[]) {
+  const checkpoint = await tinySource({ width: 0.25 }, { names: classes });
+  const out = join(temporaryFolder(), 'network.onnx');
+  await exportNetwork(await loadCheckpoint(checkpoint), { to: 'onnx', out });
+  return { checkpoint, out };
+}
+
+describe('an ONNX file that is evaluated', { timeout: 60_000 }, () => {
+  it('gives what the network gives from which it was exported, its classes found by their names', async () => {
+    const { checkpoint, out } = await exported(['right', 'left', 'middle']);
+    const [ours, theirs] = [await evaluate(checkpoint, { data }), await evaluate(out, { data })];
+    expect(theirs).toEqual({ ...ours, network: 'onnx', loss: expect.closeTo(ours.loss, 5) });
+  });
+
+  it('needs names of its classes, which a file can give', async () => {
+    const file = writeModel(tokenNet());
+    const refused = await cli(['eval', file, '--data', data]);
+    const stderr = expect.stringMatching(/no names of its classes.*--class-names/);
+    expect(refused).toMatchObject({ code: 2, stderr });
+    const list = write(temporaryFolder(), 'names.txt', 'a\nleft\nb\nright\nmiddle\n');
+    const { code, stdout } = await cli(['eval', file, '--data', data, '--class-names', list, '--json']);
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { total: 30, network: 'onnx' }]);
+  });
+
+  it('is refused where the data has a class that it does not know', async () => {
+    const { out } = await exported(['right', 'left', 'other']);
+    await expect(evaluate(out, { data })).rejects.toMatchObject({ code: 'INVALID_DATA' });
   });
 });

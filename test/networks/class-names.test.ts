@@ -74,21 +74,15 @@ describe('--class-names', () => {
     for (const { label, index } of best) expect(label).toBe(['cat', 'dog', 'Örn', 'red fox'][index]);
   });
 
-  it.each<[string, string | Uint8Array, string]>([
-    ['another count', 'cat\ndog\nfox\n', ' has 3 names, and the network 4 classes: give one name a line'],
-    ['an empty line', 'cat\n\ndog\nfox\n', ': line 2 is empty, where the name of a class is expected.'],
-    [
-      'another encoding',
-      Buffer.from('cat\nd\u00f6g\nfox\nowl\n', 'latin1'),
-      ' is not UTF-8: save it in that encoding.',
-    ],
-  ])('%s is refused', async (_, text, message) => {
+  it.each([
+    [' has 3 names, and the network 4 classes: give one name a line', 'cat\ndog\nfox\n'],
+    [': line 2 is empty, where the name of a class is expected.', 'cat\n\ndog\nfox\n'],
+    [' is not UTF-8: save it in that encoding.', Buffer.from('cat\nd\u00f6g\nfox\nowl\n', 'latin1')],
+  ])('is refused:%s', async (message, text) => {
     const file = names(text);
     const { code, stderr } = await predict(file);
-    expect([code, stderr.slice(0, `error[INVALID_DATA]: ${file}${message}`.length)]).toEqual([
-      1,
-      `error[INVALID_DATA]: ${file}${message}`,
-    ]);
+    expect(code).toBe(1);
+    expect(stderr.startsWith(`error[INVALID_DATA]: ${file}${message}`)).toBe(true);
   });
 
   it('go into what export writes', async () => {
@@ -98,17 +92,5 @@ describe('--class-names', () => {
       await exportNetwork(await tinySource(), { to, out, classNames: file });
       expect(readFileSync(out, 'latin1').replaceAll('\\"', '"')).toContain('["a","b","c","d"]');
     }
-  });
-});
-
-describe("ONNX's metadata", () => {
-  it.each([
-    [32, '{"square":32}'],
-    [64, '{"short_side":73,"crop":64}'],
-    [224, '{"short_side":256,"crop":224}'],
-  ])('says how images are fitted to %i pixels', async (size, rule) => {
-    const out = join(temporaryFolder(), 'net.onnx');
-    await exportNetwork(await tinySource({ name: 'resnet18', width: 0.0625 }), { to: 'onnx', out, size });
-    expect(readFileSync(out, 'latin1')).toContain(rule);
   });
 });

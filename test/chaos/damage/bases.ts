@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { stringify } from 'yaml';
 import { imageFiles } from '../../../src/data/dataset.js';
@@ -9,9 +9,15 @@ import { addon } from '../../../src/native/addon.js';
 import { writeSafetensors } from '../../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../../src/options/networks.js';
 import { encode, pattern, write, writeClasses } from '../../data/generate.js';
-import { writeParquet } from '../../fixtures/parquet.js';
 import { dict, int, list, stateDict } from '../../networks/weights/pickle-writer.js';
-import { type FixtureStorage, floatStorage, legacyPth, tensor, zipPth } from '../../networks/weights/pth-writer.js';
+import {
+  type FixtureStorage,
+  legacyPth,
+  tensor,
+  storages as viewed,
+  object as views,
+  zipPth,
+} from '../../networks/weights/pth-writer.js';
 import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
 
 /** Small valid files. Each function writes those of one format into a folder. */
@@ -31,15 +37,9 @@ export function pthFiles(folder: string, pth: typeof zipPth | typeof legacyPth):
   const tensors = weights.map(({ name, shape }, k) => {
     return [`module.${name}`, tensor(storages[k] as FixtureStorage, shape)] as const;
   });
-  const shared = floatStorage('0', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-  const views = [
-    ['fc.weight', tensor(shared, [4, 3], { strides: [1, 4] })],
-    ['fc.bias', tensor(shared, [4], { offset: 8 })],
-    ['wide', tensor(shared, [2, 50, 2], { strides: [4, 0, 1] })],
-  ] as const;
   const whole = { epoch: int(3), state_dict: stateDict(tensors), milestones: list(int(60), int(80)) };
   write(join(folder, 'whole.pth'), pth(dict(Object.entries(whole)), storages));
-  write(join(folder, 'views.pth'), pth(stateDict(views), [shared]));
+  write(join(folder, 'views.pth'), pth(views, viewed));
 }
 
 export async function tensorFiles(folder: string): Promise<void> {
@@ -58,10 +58,9 @@ export async function checkpoints(folder: string): Promise<void> {
 
 /** A run, which has an epoch left or is finished, and the data and the source that it names. */
 async function run(folder: string, isFinished: boolean): Promise<void> {
-  const made = { data: tinyData(4), source: await tinySource({ width: 1 / 16 }) };
   const given = { data: join(folder, 'data'), source: join(folder, 'source.safetensors') };
-  for (const name of ['data', 'source'] as const) cpSync(made[name], given[name], { recursive: true });
-  for (const path of [made.data, dirname(made.source)]) rmSync(path, { recursive: true });
+  cpSync(tinyData(4), given.data, { recursive: true });
+  cpSync(await tinySource({ width: 1 / 16 }), given.source);
   const stopping = new AbortController();
   const options = { ...tinyOptions, ...given, width: 1 / 16, validation: 1, signal: stopping.signal };
   const begun = transfer({ ...options, out: join(folder, 'run'), ...(isFinished && { lr: 'auto' }) });
@@ -90,44 +89,20 @@ export function optionFiles(folder: string): void {
 }
 
 export function splits(folder: string): void {
-  const [train, validation, test] = [
-    [0, 2, 4, 5],
-    [1, 3],
-    [0, 1],
-  ] as const;
-  write(join(folder, 'split.json'), JSON.stringify({ train, validation, test }));
-  for (const [part, images] of Object.entries({ train, val: validation, test })) {
+  const { val: validation, ...parts } = { train: [0, 2, 4, 5], val: [1, 3], test: [0, 1] };
+  write(join(folder, 'split.json'), JSON.stringify({ ...parts, validation }));
+  for (const [part, images] of Object.entries({ ...parts, val: validation })) {
     const object = list(list(...[0, 1, 2].map(int)), list(...images.map(int)));
     write(join(folder, `zip/split-${part}`), zipPth(object, []));
     write(join(folder, `legacy/split-${part}`), legacyPth(object, []));
   }
 }
 
-/** A file to train on of each compression that is read, and one to test. */
-export async function tables(folder: string): Promise<void> {
-  const names = ['left', 'right'];
-  const images = await Promise.all([0, 1, 2, 3, 4].map((seed) => encode(pattern(seed, 8), 8, 8, 'png')));
-  const rows = images.map((bytes, k) => ({ bytes, path: `${k}.png`, label: k % 2 }));
-  for (const [k, codec] of ['uncompressed', 'snappy', 'zstd', 'gzip'].entries())
-    await writeParquet(join(folder, `data/train-0000${k}-of-00004.parquet`), rows.slice(k, k + 2), { names, codec });
-  await writeParquet(join(folder, 'data/test.parquet'), rows.slice(0, 2), { names, note: undefined });
-  const features = { image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } };
-  write(join(folder, 'dataset_info.json'), JSON.stringify({ features }));
-}
-
-/** Two classes of three images: in CSV, one of them to test; in JSON-lines, one class is a number. */
-export async function lists(folder: string, label: 7 | 'left'): Promise<void> {
-  await writeClasses(join(folder, 'pictures'), { [label]: 3, right: 3 });
-  const files = (name: number | string) => [0, 1, 2].map((k) => ({ file: `pictures/${name}/${k}.png`, label: name }));
-  const rows = [...files(label), ...files('right')];
-  const csv = rows.map((row, k) => `${Object.values(row)},${k % 3 === 2 ? 'test' : 'train'}\n`);
-  if (label === 'left') write(join(folder, 'images.csv'), `file,label,split\n${csv.join('')}`);
-  else write(join(folder, 'images.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-}
-
-export async function classes(folder: string): Promise<void> {
-  await writeClasses(join(folder, 'train'), { left: 2, right: 2 });
-  await writeClasses(join(folder, 'test'), { left: 1, right: 1 });
+/** A list in JSON-lines of three images in each of two classes, of which one is a number. */
+export async function jsonLines(folder: string): Promise<void> {
+  await writeClasses(join(folder, 'pictures'), { 7: 3, right: 3 });
+  const rows = [7, 'right'].flatMap((label) => [0, 1, 2].map((k) => ({ file: `pictures/${label}/${k}.png`, label })));
+  write(join(folder, 'images.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }
 
 /** Images in two classes. A format ignores the options that it does not have. */

@@ -80,7 +80,6 @@ export function after(pattern: RegExp, ...distances: number[]) {
     return start < 0 ? [] : distances.map((distance) => start + distance);
   };
 }
-export const allBytes = [...Array(256).keys()];
 
 export function number(
   size: number,
@@ -122,11 +121,6 @@ export const byteKinds = {
   truncation: (bytes, draw) => bytes.subarray(0, place(bytes, draw)),
   'block deleted': block(() => ''),
   'block twice': block((old) => join(old, old)),
-  'block moved': (bytes, draw) => {
-    const [at, size] = [place(bytes, draw), draw.power(4096)];
-    const rest = spliced(bytes, at, at + size);
-    return spliced(rest, place(rest, draw), undefined, bytes.subarray(at, at + size));
-  },
   'block of one byte': block(({ length }, draw) => Buffer.alloc(length, draw.pick([0, 0xff, 0x20, 0x41]))),
   'block of noise': block(({ length }, draw) => draw.bytes(Math.min(64, length))),
   'splice of two files': (bytes, draw, other) =>

@@ -4,43 +4,16 @@ import { parseSafetensors, safetensorsChunks } from '../../../src/networks/weigh
 import { little } from '../../networks/weights/pickle-writer.js';
 import { type Draw, hostileTexts, numberTexts } from '../draw.js';
 import { byteKinds, join, type Kinds, type Mutator, type Mutators, on, times } from './bytes.js';
-import { type Edit, editedJson, fromTree, leafOf, otherNumber, type Tree, toTree } from './text.js';
+import { type Edit, editedJson, otherNumber, replaced } from './text.js';
 
-/** Changes a text: as JSON if it is JSON. */
+/** Changes a text, in which JSON may stand. */
 const otherText: Edit = (text, draw) => {
   const other = draw.pick([...numberTexts, ...hostileTexts]);
-  try {
-    return draw.once(2) ? other : editedJson(text, draw);
-  } catch {
-    return text + other;
-  }
-};
-
-const dtypes = 'F16 BF16 F32 F64 I64 I32 I16 I8 U8 BOOL F8_E4M3 U16 f32 '.split(' ');
-const dimensions = [1, Array(60).fill(1), Array(70).fill(1), [2 ** 32, 0], 0];
-
-/** Changes one tensor's offsets, shape, type or name, or a text of the metadata. */
-const entry: Edit = (header, draw) => {
-  const tree = toTree(JSON.parse(header));
-  const [one, other] = [0, 1].map(() => draw.pick(tree.items.filter(({ key }) => key !== '__metadata__')));
-  const texts = tree.items.find(({ key }) => key === '__metadata__')?.items ?? [leafOf('""')];
-  const field = (of: Tree | undefined, name: string) => of?.items.find(({ key }) => key === name) as Tree;
-  const set = (name: string, change: (leaf: string) => string) =>
-    Object.assign(field(one, name), leafOf(change(fromTree(field(one, name)))), { key: name });
-  draw.either<unknown>(
-    () => set('data_offsets', () => fromTree(field(other, 'data_offsets'))),
-    () => set('data_offsets', (leaf) => otherNumber(leaf, draw)),
-    () => set('shape', (leaf) => otherNumber(leaf, draw)),
-    () => set('shape', (leaf) => `[${[...JSON.parse(leaf), draw.pick(dimensions)]}]`),
-    () => set('dtype', () => JSON.stringify(draw.pick(dtypes))),
-    () => Object.assign(one as Tree, { key: draw.pick([other?.key, draw.pick(hostileTexts)]) }),
-    () => Object.assign(one as Tree, { items: other?.items, key: draw.pick([other?.key, one?.key]) }),
-    () => {
-      const text = draw.pick(texts);
-      text.leaf = JSON.stringify(otherText(JSON.parse(text.leaf), draw));
-    },
+  return draw.either(
+    () => other,
+    () => text + other,
+    () => editedJson(text, draw),
   );
-  return fromTree(tree);
 };
 
 const headerEnd = (bytes: Buffer): number => 8 + Number(bytes.readBigUInt64LE(0));
@@ -49,21 +22,24 @@ const onHeader = on(
   (header, _, bytes) => join(little(Buffer.byteLength(header), 8), header, bytes.subarray(headerEnd(bytes))),
 );
 
-const filled =
-  (values: readonly number[], most: number): Mutator =>
-  (bytes, draw) => {
-    const from = headerEnd(bytes);
-    const at = from + 4 * draw.below(Math.max(1, (bytes.length - from) >> 2));
-    const value = new Uint8Array(Float32Array.of(draw.pick(values)).buffer);
-    return Buffer.from(bytes).fill(value, at, Math.min(bytes.length, at + 4 * draw.power(most)));
-  };
+/** Sets some numbers of the data, or many. */
+const numbersSet: Mutator = (bytes, draw) => {
+  const from = headerEnd(bytes);
+  const at = from + 4 * draw.below(Math.max(1, (bytes.length - from) >> 2));
+  const number = draw.pick([Number.NaN, Number.POSITIVE_INFINITY, 0, -0, 3.4e38, -3.4e38, 1e-45, -1]);
+  const value = new Uint8Array(Float32Array.of(number).buffer);
+  return Buffer.from(bytes).fill(value, at, Math.min(bytes.length, at + 4 * draw.power(2 ** 20)));
+};
 
 const plain: Mutators = {
-  'header entry': onHeader(entry),
-  'header entries': times(2, 2, onHeader(entry)),
   'header tree': onHeader(editedJson),
-  'strange numbers': filled([Number.NaN, Number.POSITIVE_INFINITY, -0, 3.4e38, -3.4e38, 1e-45, -1], 64),
-  'numbers set': filled([0, Number.NaN, 3.4e38], 2 ** 20),
+  'header number': onHeader(otherNumber),
+  'header text': onHeader((header, draw) =>
+    replaced(header, draw, /(?<=":)"(\\.|[^"\\])*"/g, (old) =>
+      JSON.stringify(otherText(JSON.parse(old || '""'), draw)),
+    ),
+  ),
+  'numbers set': numbersSet,
 };
 
 type Content = { readonly tensors: Map<string, Tensor>; readonly metadata: Map<string, string> };
@@ -110,11 +86,6 @@ export const sealedMutators: Mutators = {
     const change = () => metadata.set(key, otherText(value, draw));
     const rename = () => metadata.set(draw.pick(hostileTexts), value);
     draw.either<unknown>(change, change, change, rename, () => metadata.delete(key));
-  }),
-  'size or classes with the hash': sealed(({ metadata }, draw) => {
-    const key = draw.pick(['size', 'classes']);
-    metadata.set(key, draw.pick(['1', '5', '7', '8', '1024', '1025', '4096', '1e15']));
-    if (key === 'classes' || draw.once(4)) metadata.set('class_names', '[]');
   }),
   'no tensors': sealed(({ tensors }) => tensors.clear()),
 };

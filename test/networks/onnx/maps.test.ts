@@ -1,15 +1,16 @@
-import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../../src/native/addon.js';
 import type { NamedTensor } from '../../../src/native/tensor.js';
 import { exportNetwork } from '../../../src/networks/export/export.js';
 import { type OnnxOptions, readOnnx } from '../../../src/networks/onnx/model.js';
 import { OnnxSession } from '../../../src/networks/onnx/session.js';
-import { isOnnx } from '../../../src/options/sources.js';
-import { cli, temporaryFolder } from '../../tiny.js';
+import { largest } from '../../../src/system/statistics.js';
+import { describeWithPython } from '../../python.js';
+import { temporaryFolder } from '../../tiny.js';
 import { inputOf, networkWith, realImages, worst } from '../export/cases.js';
-import { convNet, type Model, mixedNet, node, someImages, tokenNet, writeModel } from './models.js';
+import { convNet, integers, type Model, mixedNet, node, someImages, tokenNet, writeModel } from './models.js';
 
 /** The maps and logits of a model for images. */
 async function results(path: string, images: Float32Array, batch: number, options: OnnxOptions = {}) {
@@ -27,7 +28,16 @@ const taken = async (model: Model, options: OnnxOptions = {}): Promise<string[]>
     ({ name, channels, side, layout, skip }) => `${name} ${channels}@${side} ${layout} ${skip}`,
   );
 
-const largest = (values: Float32Array): number => Math.max(...values.map(Math.abs));
+/** 128×128, halved seven times. */
+function poolNet(): Model {
+  const halving = { kernel_shape: [2, 2], strides: [2, 2] };
+  const pools = [1, 2, 3, 4, 5, 6, 7].map((k) =>
+    node('AveragePool', [k === 1 ? 'images' : `pool${k - 1}`], `pool${k}`, halving),
+  );
+  return { shape: [1, 3, 128, 128], nodes: [...pools, node('Flatten', ['pool7'], 'logits', { axis: 1 })] };
+}
+
+const magnitude = (values: ArrayLike<number>): number => largest(Array.from(values, Math.abs));
 
 describe('feature maps of an ONNX file', () => {
   it.each<[string, Model, OnnxOptions, string[]]>([
@@ -58,15 +68,7 @@ describe('feature maps of an ONNX file', () => {
     ],
     [
       'at most five sides, none of 1×1',
-      (() => {
-        const pools = [1, 2, 3, 4, 5, 6, 7].map((k) =>
-          node('AveragePool', [k === 1 ? 'images' : `pool${k - 1}`], `pool${k}`, {
-            kernel_shape: [2, 2],
-            strides: [2, 2],
-          }),
-        );
-        return { shape: [1, 3, 128, 128], nodes: [...pools, node('Flatten', ['pool7'], 'logits', { axis: 1 })] };
-      })(),
+      poolNet(),
       {},
       [32, 16, 8, 4, 2].map((side) => `pool${7 - Math.log2(side)} 3@${side} nchw 0`),
     ],
@@ -78,7 +80,7 @@ describe('feature maps of an ONNX file', () => {
     const path = writeModel(mixedNet());
     const images = someImages(2);
     const { maps } = await results(path, images, 2, { maps: ['first', 'last'] });
-    expect(largest(maps[0] as Float32Array)).toBeGreaterThan(0.1);
+    expect(magnitude(maps[0] as Float32Array)).toBeGreaterThan(0.1);
     expect(maps[1]).toEqual(maps[0]);
     const tokens = await results(writeModel(tokenNet()), images, 2, { maps: ['patches', 'tokens', 'embedded'] });
     expect(tokens.maps[1]).toEqual(tokens.maps[0]);
@@ -91,7 +93,7 @@ describe('feature maps of an ONNX file', () => {
     const path = writeModel({ nodes: half, tensors: tensors as object[], outputs: ['half'] });
     const { maps } = await results(path, someImages(1), 1, { maps: ['second.relu', 'half'] });
     const [whole, cast] = maps as [Float32Array, Float32Array];
-    expect(worst(whole, cast) / largest(whole)).toBeLessThan(1e-3);
+    expect(worst(whole, cast) / magnitude(whole)).toBeLessThan(1e-3);
   });
 
   it('are those of all images where the file fixes their number', async () => {
@@ -102,6 +104,18 @@ describe('feature maps of an ONNX file', () => {
     const pieces = await results(model.path, images, 5);
     expect(pieces.maps.map((map, k) => worst(map, free.maps[k] as Float32Array) < 1e-5)).toEqual([true, true]);
     expect(worst(pieces.logits as Float32Array, free.logits as Float32Array)).toBeLessThan(1e-5);
+  });
+
+  it('are refused where the graph fixes the number of images that its input leaves free', async () => {
+    const { nodes, tensors = [] } = convNet();
+    const fixing = [
+      node('Reshape', ['second.relu', 'one'], 'again'),
+      node('GlobalAveragePool', ['again'], 'pooled'),
+      node('Flatten', ['pooled'], 'logits', { axis: 1 }),
+    ];
+    const all = { nodes: [...nodes.slice(0, 6), ...fixing], tensors: [...tensors, integers('one', 1, 6, 8, -1)] };
+    const wrong = results(writeModel(all), someImages(2), 2, { maps: ['again'] });
+    await expect(wrong).rejects.toMatchObject({ code: 'INVALID_WEIGHTS' });
   });
 
   it.each([
@@ -129,127 +143,100 @@ describe('feature maps of an ONNX file', () => {
     await session.close();
     expect(model.maps.map(({ side }) => side)).toEqual([...bySide.keys()]);
     for (const [k, { values }] of [...bySide.values()].entries()) {
-      expect(worst(seen.maps[k] as Float32Array, values) / largest(values)).toBeLessThan(1e-4);
+      expect(worst(seen.maps[k] as Float32Array, values) / magnitude(values)).toBeLessThan(1e-4);
     }
     expect(worst(seen.logits as Float32Array, logits?.values as Float32Array)).toBeLessThan(1e-4);
   });
 });
 
-describe('the input of an ONNX file', () => {
-  const free = convNet({ shape: ['batch', 'channels', 'height', 'width'] });
-  const metadata = (normalise: string) => ({
-    normalise,
-    normalisation: JSON.stringify({ mean: [0, 0, 0.5], std: [1, 1, 0.25] }),
-  });
-  const clip = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] };
-  const preprocessor = {
-    image_mean: [0.5, 0.5, 0.5],
-    image_std: [0.5, 0.5, 0.25],
-    rescale_factor: 1 / 255,
-    crop_size: { height: 24, width: 24 },
-    size: 32,
-    unknown: 'x',
-  };
+/**
+ * Exports torchvision's network with drawn weights and drawn statistics of batch norms, and writes what its modules make
+ * of images, one file each, as B×C×H×W. ViT-B/16 has a quarter of its width: the graph is the same, the file is smaller.
+ */
+const program = `
+import contextlib, numpy, os, torch, torchvision, warnings
+warnings.simplefilter("ignore")
+def answer(name, folder, *modules):
+    torch.manual_seed(1)
+    if name == "vit_b_16":
+        network = torchvision.models.VisionTransformer(64, 16, 12, 12, 192, 768)
+        # torchvision's head starts at zero.
+        torch.nn.init.normal_(network.heads.head.weight)
+    else:
+        network = torchvision.models.get_model(name)
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 2)
+    axes = {"images": {0: "batch"}, "logits": {0: "batch"}}
+    with contextlib.redirect_stdout(None):
+        torch.onnx.export(network, torch.zeros(1, 3, 64, 64), os.path.join(folder, "model.onnx"), dynamo=False,
+                          input_names=["images"], output_names=["logits"], dynamic_axes=axes)
+    def save(file):
+        def hook(module, given, made):
+            if made.dim() == 3:
+                made = made[:, 1:].transpose(1, 2).unflatten(2, (4, 4))
+            made.contiguous().numpy().tofile(file)
+        return hook
+    for k, module in enumerate(modules):
+        network.get_submodule(module).register_forward_hook(save(os.path.join(folder, str(k))))
+    images = torch.from_numpy(numpy.fromfile(os.path.join(folder, "images"), dtype="<f4").reshape(2, 3, 64, 64))
+    with torch.no_grad():
+        return network(images).flatten().tolist()
+`;
 
-  it.each<[string, Model, OnnxOptions, object | undefined, object]>([
-    ["the file's side", convNet(), { otherSize: 32 }, undefined, { size: 16 }],
-    ['the option', free, { size: 20, otherSize: 32 }, preprocessor, { size: 20 }],
-    [
-      "preprocessor_config.json's side",
-      free,
-      { otherSize: 32 },
-      preprocessor,
-      {
-        size: 24,
-        normalisationFrom: 'preprocessor_config.json',
-        normalisation: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.25] },
-      },
-    ],
-    ["the target's side", free, { otherSize: 32 }, undefined, { size: 32 }],
-    ['224 where the network refuses the target’s', tokenFixed(), { otherSize: 32 }, undefined, { size: 224 }],
-    [
-      'the option’s normalisation',
-      convNet({ metadata: metadata('outside') }),
-      { normalisation: 'clip' },
-      preprocessor,
-      { normalisation: clip },
-    ],
-    [
-      'six numbers',
-      convNet(),
-      { normalisation: [1, 2, 3, 4, 5, 6] },
-      undefined,
-      { normalisation: { mean: [1, 2, 3], std: [4, 5, 6] } },
-    ],
-    [
-      "the metadata's normalisation",
-      convNet({ metadata: metadata('outside') }),
-      {},
-      preprocessor,
-      { normalisation: { mean: [0, 0, 0.5], std: [1, 1, 0.25] } },
-    ],
-    [
-      'none where the graph normalises',
-      convNet({ metadata: metadata('inside') }),
-      {},
-      preprocessor,
-      { normalisation: { mean: [0, 0, 0], std: [1, 1, 1] } },
-    ],
-    [
-      'bytes',
-      convNet(),
-      {},
-      { image_mean: [0, 0, 0], image_std: [1, 1, 1], rescale_factor: 1 },
-      { normalisation: { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] } },
-    ],
-    [
-      "ImageNet's",
-      convNet(),
-      {},
-      undefined,
-      { normalisation: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } },
-    ],
-  ])('has %s', async (_, model, options, beside, expected) => {
-    const path = writeModel(model);
-    if (beside) writeFileSync(join(dirname(path), 'preprocessor_config.json'), JSON.stringify(beside));
-    expect(await readOnnx(path, options)).toMatchObject(expected);
-  });
+const clip = (k: number) => `/features/features.${k}/conv/conv.0/conv.0.2/Clip_output_0`;
+const encoder = (k: number) => `/encoder/layers/encoder_layer_${k}/Add_1_output_0`;
 
-  it('is known by the name of the file', () => {
-    expect(['a.onnx', 'b.ONNX', 'onnx', 'c.onnx.pth'].map(isOnnx)).toEqual([true, true, false, false]);
-  });
-});
+/** For each network: the tensors that are taken by default, and the module that makes the same, where it is compared. */
+const cases: Readonly<Record<string, readonly (readonly [tensor: string, module?: string])[]>> = {
+  resnet18: [
+    ['/relu/Relu_output_0', 'relu'],
+    ...[1, 2, 3, 4].map((k) => [`/layer${k}/layer${k}.1/relu_1/Relu_output_0`, `layer${k}`] as const),
+  ],
+  resnet50: [
+    ['/relu/Relu_output_0'],
+    ...[3, 4, 6, 3].map((blocks, k) => {
+      const [layer, last] = [`layer${k + 1}`, blocks - 1];
+      return [`/${layer}/${layer}.${last}/relu_2/Relu_output_0`] as const;
+    }),
+  ],
+  // The next stage's first block widens its map before its stride.
+  mobilenet_v2: [[clip(2)], [clip(4)], [clip(7)], [clip(14)], ['/features/features.18/features.18.2/Clip_output_0']],
+  // A stage's end after the norm before the next stage.
+  convnext_tiny: [
+    ...[2, 4, 6].map(
+      (k) => [`/features/features.${k}/features.${k}.0/Transpose_1_output_0`, `features.${k}.0`] as const,
+    ),
+    ['/features/features.7/features.7.2/Add_output_0', 'features.7'],
+  ],
+  vit_b_16: [
+    ...[2, 5, 8].map((k) => [encoder(k), `encoder.layers.encoder_layer_${k}`] as const),
+    ['/encoder/ln/LayerNormalization_output_0', 'encoder.ln'],
+  ],
+};
 
-/** Its position embedding fits images of 224 pixels alone, which the file does not say. */
-function tokenFixed(): Model {
-  const { nodes, tensors = [] } = convNet();
-  const flat = nodes.slice(0, 6);
-  const rest = [node('Flatten', ['second.relu'], 'flat', { axis: 1 }), node('Reshape', ['flat', 'expected'], 'logits')];
-  const expected = {
-    name: 'expected',
-    dims: [2],
-    dataType: 7,
-    rawData: new Uint8Array(BigInt64Array.from([1n, 75264n]).buffer),
-  };
-  return { shape: ['b', 3, 'h', 'w'], nodes: [...flat, ...rest], tensors: [...tensors, expected] };
-}
-
-describe('l2t-native inspect', () => {
-  it('lists the maps, those that are taken, the input and the classes', async () => {
-    const path = writeModel(tokenNet(8, { metadata: { class_names: JSON.stringify(['a', 'b', 'c', 'd', 'e']) } }));
-    const { stdout, stderr } = await cli(['inspect', path]);
-    expect(stderr).toBe('');
-    expect(stdout).toMatch(/input images: any number of images of 16×16\n/);
-    expect(stdout).toMatch(/5 classes \(a, b, c, d, e\)/);
-    expect(stdout).toMatch(/^block1 +8 +4×4 +tokens, without the first 1 +yes$/m);
-    expect(stdout).toMatch(/^block2 +8 +4×4 +tokens, without the first 1$/m);
-    const json = JSON.parse((await cli(['inspect', path, '--json'])).stdout);
-    expect(json).toMatchObject({ size: 16, classes: 5, input: 'images', runtime: expect.stringMatching(/^1\.30\./) });
-    expect(json.features.filter((each: { taken: boolean }) => each.taken)).toHaveLength(4);
-  });
-
-  it('refuses what only weights files need', async () => {
-    const { stderr } = await cli(['inspect', writeModel(convNet()), '--network', 'resnet18']);
-    expect(stderr).toMatch(/--network is for weights files/);
+describeWithPython("torchvision's networks as ONNX", ['torchvision', 'onnx'], program, (ask) => {
+  it.each(Object.keys(cases))("%s: the maps that are taken, and PyTorch's values of them", async (name) => {
+    const rows = cases[name] as (typeof cases)[string];
+    const folder = temporaryFolder();
+    const images = someImages(2, 64);
+    writeFileSync(join(folder, 'images'), images);
+    const modules = rows.flatMap(([, module]) => module ?? []);
+    const logits = (await ask(name, folder, ...modules)) as number[];
+    const model = await readOnnx(join(folder, 'model.onnx'), {});
+    expect(model.maps.map((map) => map.name)).toEqual(rows.map(([tensor]) => tensor));
+    const seen = await results(model.path, images, 2);
+    expect(apart(seen.logits as Float32Array, logits)).toBeLessThan(1e-4);
+    for (const k of modules.keys()) {
+      const expected = new Float32Array(new Uint8Array(readFileSync(join(folder, String(k)))).buffer);
+      expect(apart(seen.maps[k] as Float32Array, expected)).toBeLessThan(1e-4);
+    }
+    rmSync(folder, { recursive: true });
   });
 });
+
+/** How far values are from others, of the largest of these. */
+const apart = (values: ArrayLike<number>, others: ArrayLike<number>): number =>
+  worst(values, others) / magnitude(others);

@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, L2TError, Network, resume, transfer } from '../../../src/index.js';
+import { L2TError, resume, transfer } from '../../../src/index.js';
 import { addon } from '../../../src/native/addon.js';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, toCheckpoint } from '../../../src/networks/checkpoint.js';
 import { parseSafetensors, readSafetensors, writeSafetensors } from '../../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../../src/options/networks.js';
-import { inspectFile, inspectRun } from '../../../src/report/inspect.js';
+import { inspectRun } from '../../../src/report/inspect.js';
+import { bitFlips } from '../../damage.js';
 import { cli, temporaryFolder, tinyData, tinyOptions } from '../../tiny.js';
-import { bitFlips } from './damage.js';
 
 const spec = { name: 'vgg9_bn', classes: 3, width: 0.125 } as const;
 const data = tinyData();
@@ -21,12 +21,6 @@ beforeAll(async () => {
   await saveCheckpoint(file, { network: spec, size: 32, classNames, normalisation: imagenetNormalisation, weights });
   bytes = readFileSync(file);
 });
-
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'nothing',
-    (error: unknown) => (error instanceof L2TError ? error.code : String(error)),
-  );
 
 /** Reads it as every verb does, told all that a file may leave unsaid: then nothing but the content shows the damage. */
 function read(content: Uint8Array): Checkpoint {
@@ -50,22 +44,9 @@ describe('a flipped bit in a checkpoint', { timeout: 120_000 }, () => {
     for (const flipped of [...headerFlips(), ...bitFlips(bytes, 100)]) expect(() => read(flipped)).toThrow(L2TError);
   });
 
-  it('is found by every verb that reads it', async () => {
+  it('is named where a person reads it', async () => {
     const damaged = join(temporaryFolder(), 'damaged.safetensors');
-    const { pairs: _, ...common } = tinyOptions;
-    const verbs: (() => Promise<unknown>)[] = [
-      () => evaluate(damaged, { data }),
-      () => Network.load(damaged),
-      () => inspectFile(damaged),
-      () => transfer({ ...common, data, source: damaged, method: 'lwf', out: join(temporaryFolder(), 'run') }).result,
-      () =>
-        transfer({ ...common, data, targetInit: damaged, method: 'finetune', out: join(temporaryFolder(), 'run') })
-          .result,
-    ];
-    for (const flipped of bitFlips(bytes, 3, 7)) {
-      writeFileSync(damaged, flipped);
-      for (const verb of verbs) expect(await codeOf(verb())).toBe('INVALID_WEIGHTS');
-    }
+    writeFileSync(damaged, [...bitFlips(bytes, 1, 7)][0] as Uint8Array);
     expect(await cli(['predict', 'x.png', '--checkpoint', damaged])).toMatchObject({
       code: 1,
       stderr: `error[INVALID_WEIGHTS]: ${damaged} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)\n`,
@@ -74,20 +55,15 @@ describe('a flipped bit in a checkpoint', { timeout: 120_000 }, () => {
 
   it('is found by the resume of a finished run, in each of its weights files, and by inspect', async () => {
     const { pairs: _, ...common } = tinyOptions;
-    const { run } = await transfer({
-      ...common,
-      method: 'scratch',
-      data,
-      epochs: 1,
-      out: join(temporaryFolder(), 'run'),
-    }).result;
+    const out = join(temporaryFolder(), 'run');
+    const { run } = await transfer({ ...common, method: 'scratch', data, epochs: 1, out }).result;
     for (const name of ['best', 'last', 'state']) {
       const path = join(run, `${name}.safetensors`);
       const sound = readFileSync(path);
       for (const flipped of bitFlips(sound, 5)) {
         writeFileSync(path, flipped);
-        expect(await codeOf(resume(run).result)).toBe('INVALID_RUN');
-        if (name === 'best') expect(await codeOf(inspectRun(run))).toBe('INVALID_WEIGHTS');
+        await expect(resume(run).result).rejects.toMatchObject({ code: 'INVALID_RUN' });
+        if (name === 'best') await expect(inspectRun(run)).rejects.toMatchObject({ code: 'INVALID_WEIGHTS' });
       }
       writeFileSync(path, sound);
     }
@@ -101,14 +77,8 @@ describe('a file without a hash of its own', () => {
     const path = join(temporaryFolder(), 'other.safetensors');
     await writeSafetensors(path, tensors, new Map([...metadata].filter(([key]) => key !== 'sha256')));
     expect(await loadCheckpoint(path)).toEqual(await loadCheckpoint(file));
-    await writeSafetensors(
-      path,
-      tensors,
-      new Map([
-        ['format', 'pt'],
-        ['sha256', 'of something else'],
-      ]),
-    );
+    const other = { format: 'pt', sha256: 'of something else' };
+    await writeSafetensors(path, tensors, new Map(Object.entries(other)));
     expect((await loadCheckpoint(path, { network: 'vgg9_bn', width: 0.125 })).weights.length).toBeGreaterThan(0);
   });
 });

@@ -1,26 +1,20 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { loadCheckpoint, networkIn } from '../../../src/networks/checkpoint.js';
+import { hashTensors } from '../../../src/networks/weights/content-hash.js';
 import { loadWeights } from '../../../src/networks/weights/load.js';
 import { classesOf } from '../../../src/networks/weights/match.js';
 import { safetensorsChunks } from '../../../src/networks/weights/safetensors.js';
+import { patternWeights } from '../../../tools/torchvision/pattern.js';
+import { temporaryFolder, tinySource, write } from '../../tiny.js';
+import { ownLogits, worst } from '../export/cases.js';
+import { renamed } from '../renamed.js';
 import { dict, int, pickle, stateDict, text } from './pickle-writer.js';
 import { floatStorage, legacyPth, tensor, zipPth } from './pth-writer.js';
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'weights-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
 /** Loads a file of these bytes whose name says nothing of its format. */
-async function load(bytes: Uint8Array) {
-  const path = join(folder, 'weights.bin');
-  await writeFile(path, bytes);
-  return loadWeights(path);
-}
+const load = (bytes: Uint8Array) => loadWeights(write(temporaryFolder(), 'weights.bin', bytes));
 
 const weight = floatStorage('0', [1, 2, 3, 4]);
 const bias = floatStorage('1', [5, 6]);
@@ -75,21 +69,19 @@ describe('loadWeights', () => {
     expect([...tensors.keys()]).toEqual(['module.fc.weight', 'module.fc.bias', 'head']);
   });
 
-  it.each<[string, Uint8Array, RegExp]>([
-    ['a checkpoint without tensors', legacyPth(dict([['epoch', int(1)]]), []), /a dict of "epoch", and no tensors/],
-    ['a single tensor', legacyPth(tensor(bias, [2]), [bias]), /holds no dict/],
-    ['a pickle that is not of torch.save', pickle(2, 'N'), /holds no weights/],
-    ['a text', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /holds no weights/],
-    ['nothing', new Uint8Array(0), /holds no weights/],
-  ])('refuses %s', async (_, bytes, message) => {
-    await expect(load(bytes)).rejects.toMatchObject({
-      code: 'INVALID_WEIGHTS',
-      message: expect.stringMatching(message),
-    });
+  it.each<[RegExp, Uint8Array]>([
+    [/a dict of "epoch", and no tensors/, legacyPth(dict([['epoch', int(1)]]), [])],
+    [/holds no dict/, legacyPth(tensor(bias, [2]), [bias])],
+    [/holds no weights/, pickle(2, 'N')],
+    [/holds no weights/, Buffer.from('version https://git-lfs.github.com/spec/v1\n')],
+    [/holds no weights/, new Uint8Array(0)],
+  ])('refuses what %s', async (message, bytes) => {
+    const refused = { code: 'INVALID_WEIGHTS', message: expect.stringMatching(message) };
+    await expect(load(bytes)).rejects.toMatchObject(refused);
   });
 
   it('names a file that is missing', async () => {
-    const path = join(folder, 'none.pth');
+    const path = join(temporaryFolder(), 'none.pth');
     await expect(loadWeights(path)).rejects.toMatchObject({
       code: 'FILE_ACCESS',
       message: expect.stringContaining(path),
@@ -102,5 +94,128 @@ describe('loadWeights', () => {
     expect([format, tensors.size, classesOf(tensors, published, ['fc.weight'])]).toEqual(['pth-legacy', 201, 200]);
     expect(tensors.get('conv1.weight')?.shape).toEqual([16, 3, 3, 3]);
     expect(tensors.get('bn1.num_batches_tracked')?.dtype).toBe('int64');
+  });
+});
+
+type Named = readonly (readonly [name: string, shape: readonly number[], values: Float32Array])[];
+
+/** The numbers of a file of torch.save, as scripts write it. */
+function pth(tensors: Named, { prefix = '', zipped = false } = {}): string {
+  const storages = tensors.map(([name, , values]) => floatStorage(name, [...values]));
+  const entries = tensors.map(([name, shape], i) => [`${prefix}${name}`, tensor(storages[i] as never, shape)] as const);
+  const object = dict([['state_dict', stateDict(entries)]]);
+  return write(temporaryFolder(), 'net.th', zipped ? zipPth(object, storages) : legacyPth(object, storages));
+}
+
+/** Drawn weights for a CIFAR ResNet with names as in akamaster/pytorch_resnet_cifar10; running statistics are not trivial. */
+function drawn(blocks: number, classes: number, shortcut: 'none' | 'shortcut' | 'downsample', head: string): Named {
+  const named: [string, readonly number[]][] = [];
+  const conv = (name: string, out: number, of: number, side: number) => named.push([name, [out, of, side, side]]);
+  const norm = (name: string, channels: number) =>
+    ['weight', 'bias', 'running_mean', 'running_var'].map((part) => named.push([`${name}.${part}`, [channels]]));
+  conv('conv1.weight', 16, 3, 3);
+  norm('bn1', 16);
+  let of = 16;
+  for (const [stage, channels] of [16, 32, 64].entries()) {
+    for (let k = 0; k < blocks; k++) {
+      const block = `layer${stage + 1}.${k}`;
+      conv(`${block}.conv1.weight`, channels, of, 3);
+      norm(`${block}.bn1`, channels);
+      conv(`${block}.conv2.weight`, channels, channels, 3);
+      norm(`${block}.bn2`, channels);
+      if (shortcut !== 'none' && of !== channels) {
+        conv(`${block}.${shortcut}.0.weight`, channels, of, 1);
+        norm(`${block}.${shortcut}.1`, channels);
+      }
+      of = channels;
+    }
+  }
+  named.push([`${head}.weight`, [classes, 64]], [`${head}.bias`, [classes]]);
+  return named.map(([name, shape]) => [name, shape, patternWeights(name, shape)]);
+}
+
+/**
+ * Weights with which a shortcut does what F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, planes // 4, planes // 4)) does: a
+ * convolution that copies channels, with zeros before and after them, and a batch norm that changes nothing.
+ */
+const padding: Named = [32, 64].flatMap((channels): Named[number][] => {
+  const [block, of] = [`layer${channels / 32 + 1}.0.shortcut`, channels / 2];
+  const copies = Float32Array.from({ length: channels * of }, (_, at) =>
+    Number(Math.floor(at / of) - channels / 4 === at % of),
+  );
+  const norm = (part: string, value: number) =>
+    [`${block}.1.${part}`, [channels], new Float32Array(channels).fill(value)] as const;
+  return [
+    [`${block}.0.weight`, [channels, of, 1, 1], copies],
+    ...[norm('weight', 1), norm('bias', 0), norm('running_mean', 0), norm('running_var', 1 - 1e-5)],
+  ];
+});
+
+describe('a CIFAR ResNet whose tensors are called layer1.0.… and linear.…', () => {
+  it.each([
+    ['resnet20_a', 'resnet20', 3],
+    ['resnet32_a', 'resnet32', 5],
+  ] as const)(
+    'without weights in its shortcuts is a %s: it computes what a %s does whose shortcuts pad with zeros',
+    async (network, other, blocks) => {
+      const tensors = drawn(blocks, 10, 'none', 'linear');
+      const file = pth(tensors, { prefix: 'module.' });
+      expect(await networkIn(file)).toMatchObject({ network });
+      const checkpoint = await loadCheckpoint(file, { network });
+      expect(checkpoint).toMatchObject({ network: { name: network, classes: 10, width: 1 }, size: 32 });
+      const pixels = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => Math.imul(i, 2654435761) >>> 24);
+      const padded = await loadCheckpoint(pth([...tensors, ...padding]), { network: other });
+      const expected = await ownLogits(padded, pixels);
+      const scale = Math.max(...expected.map(Math.abs));
+      expect(Math.max(...expected) - Math.min(...expected)).toBeGreaterThan(0.01 * scale);
+      expect(worst(await ownLogits(checkpoint, pixels), expected) / scale).toBeLessThan(1e-5);
+    },
+  );
+
+  it.each([
+    ['shortcut', 'linear'],
+    ['downsample', 'fc'],
+  ] as const)(
+    'with weights in .%s and %s is a resnet20 whose first convolution has no bias',
+    async (shortcut, head) => {
+      const named = drawn(3, 10, shortcut, head);
+      const theirs = new Map(named.map(([name, , values]) => [name, values]));
+      const file = pth(named, { zipped: true });
+      expect(await networkIn(file)).toMatchObject({ network: 'resnet20' });
+      const { weights } = await loadCheckpoint(file, { network: 'resnet20', strict: true });
+      const floats = (name: string) => {
+        const data = weights.find((each) => each.name === name)?.data as Uint8Array;
+        return new Float32Array(Uint8Array.from(data).buffer);
+      };
+      for (const [ours, other] of [
+        ['block1.conv1.weight', 'layer1.0.conv1.weight'],
+        ['block3.downsample.0.weight', `layer2.0.${shortcut}.0.weight`],
+        ['block5.downsample.1.running_var', `layer3.0.${shortcut}.1.running_var`],
+        ['blocks6.1.bn2.bias', 'layer3.2.bn2.bias'],
+        ['fc.weight', `${head}.weight`],
+      ] as const)
+        expect(floats(ours)).toEqual(theirs.get(other));
+      expect(floats('conv1.bias')).toEqual(new Float32Array(16));
+    },
+  );
+});
+
+describe('prefixes', () => {
+  it.each<[string, (own: string) => string]>([
+    ['model.', (own) => `model.${own}`],
+    ['backbone.', (own) => `backbone.${own}`],
+    ['module.model.', (own) => `module.model.${own}`],
+    ['backbone., but for the last layer', (own) => (own.startsWith('fc.') ? own : `backbone.${own}`)],
+  ])('%s', async (_, name) => {
+    const source = await tinySource();
+    const file = await renamed(source, name);
+    expect(await networkIn(file)).toMatchObject({ network: 'resnet20' });
+    const [theirs, ours] = [await loadCheckpoint(file, { network: 'resnet20' }), await loadCheckpoint(source)];
+    expect(hashTensors(theirs.weights)).toBe(hashTensors(ours.weights));
+  });
+
+  it('stay where tensors outside of a head have none', async () => {
+    const file = await renamed(await tinySource(), (own) => (own === 'bn1.weight' ? own : `backbone.${own}`));
+    await expect(loadCheckpoint(file, { network: 'resnet20' })).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH' });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type DType, elementCount, itemSize, type TensorMap } from '../../../src/native/tensor.js';
 import { checkpointNames } from '../../../src/networks/checkpoint.js';
-import { classesOf, matchWeights } from '../../../src/networks/weights/match.js';
+import { classesOf, matchWeights, refuseTimm } from '../../../src/networks/weights/match.js';
 
 const zeros = (shape: number[], dtype: DType = 'float32') => ({
   dtype,
@@ -67,4 +67,12 @@ describe('classesOf', () => {
       mismatch(/x\.pth has no fc\.weight or classifier\.weight/),
     );
   });
+});
+
+it.each([
+  ['mobilenet_v2', 'conv_stem.weight'],
+  ['vgg16_bn', 'pre_logits.fc1.weight'],
+] as const)("timm's names of the tensors of a %s are refused, and what to use is said", (network, name) => {
+  const message = new RegExp(`timm's names .* ${name}.* torchvision\\.models\\.${network}\\(`);
+  expect(() => refuseTimm(new Map([[name, zeros([8, 3, 3, 3])]]), 'x.pth', network)).toThrow(mismatch(message));
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { unpickle } from '../../../src/networks/weights/pickle.js';
 import { OpaqueValue, type PickleValue } from '../../../src/networks/weights/pickle-values.js';
-import { bitFlips, readDamaged, truncations } from './damage.js';
+import { itSurvivesDamage } from '../../damage.js';
 import { bytes, call, dict, global, int, list, little, pickle, stateDict, text, tuple } from './pickle-writer.js';
 
 const read = (stream: Uint8Array): PickleValue => unpickle(stream, 0, { where: 'x.pth' }).value;
@@ -173,13 +173,5 @@ describe('damaged streams', () => {
     ]),
   );
 
-  it('cut at every byte: an error each time', async () => {
-    expect(await readDamaged(truncations(whole), read)).toEqual({ values: 0, errors: whole.length });
-  });
-
-  it('2,000 bit flips: a value or an error', async () => {
-    const { values, errors } = await readDamaged(bitFlips(whole, 2_000), read);
-    expect(values + errors).toBe(2_000);
-    expect(errors).toBeGreaterThan(500);
-  });
+  itSurvivesDamage(() => whole, read);
 });

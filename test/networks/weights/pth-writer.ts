@@ -147,3 +147,18 @@ function endRecords(count: number, size: number, at: number, zip64: boolean): Ui
   const locator = bytes('PK\x06\x07', little(0, 4), little(at + size, 8), little(1, 4));
   return [bytes('PK\x06\x06', ...record), locator, plain(0xffff, 0xffffffff, 0xffffffff)];
 }
+
+/** Tensors of every kind of view, and their storages. */
+export const six = floatStorage('0', [1, 2, 3, 4, 5, 6]);
+export const half = { type: 'HalfStorage', key: '1', size: 2, data: Uint8Array.of(0, 0x3c, 0, 0xc0) };
+export const storages = [six, half];
+export const object = dict([
+  ['plain', tensor(six, [2, 3])],
+  ['transposed', tensor(six, [3, 2], { strides: [1, 3] })],
+  ['column', tensor(six, [2, 1], { strides: [3, 1], offset: 1 })],
+  ['expanded', tensor(six, [2, 2], { strides: [0, 1], offset: 4 })],
+  ['scalar', tensor(six, [], { offset: 5 })],
+  ['empty', tensor(six, [0, 9])],
+  ['half', tensor(half, [2])],
+  ['parameter', call(global('torch._utils', '_rebuild_parameter'), tensor(six, [6]), Uint8Array.of(0x88), int(0))],
+]);

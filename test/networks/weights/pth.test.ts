@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TensorRef } from '../../../src/networks/weights/pickle-values.js';
 import { openPth, readPthValue } from '../../../src/networks/weights/pth.js';
-import { bitFlips, readDamaged, truncations } from './damage.js';
+import { bitFlips, itSurvivesDamage, readDamaged } from '../../damage.js';
 import { call, dict, global, int, list, pickle, text, tuple } from './pickle-writer.js';
-import { floatStorage, legacyPth, tensor, zip, zipPth } from './pth-writer.js';
+import { half, legacyPth, object, six, storages, tensor, zip, zipPth } from './pth-writer.js';
 
 const invalid = (message: RegExp) =>
   expect.objectContaining({ code: 'INVALID_WEIGHTS', message: expect.stringMatching(message) });
@@ -24,20 +21,6 @@ async function readAll(file: Uint8Array) {
 
 const floats = (data: Uint8Array | undefined) => [...new Float32Array(data?.slice().buffer ?? new ArrayBuffer(0))];
 
-const six = floatStorage('0', [1, 2, 3, 4, 5, 6]);
-const half = { type: 'HalfStorage', key: '1', size: 2, data: Uint8Array.of(0, 0x3c, 0, 0xc0) };
-const storages = [six, half];
-const object = dict([
-  ['plain', tensor(six, [2, 3])],
-  ['transposed', tensor(six, [3, 2], { strides: [1, 3] })],
-  ['column', tensor(six, [2, 1], { strides: [3, 1], offset: 1 })],
-  ['expanded', tensor(six, [2, 2], { strides: [0, 1], offset: 4 })],
-  ['scalar', tensor(six, [], { offset: 5 })],
-  ['empty', tensor(six, [0, 9])],
-  ['half', tensor(half, [2])],
-  ['parameter', call(global('torch._utils', '_rebuild_parameter'), tensor(six, [6]), Uint8Array.of(0x88), int(0))],
-]);
-
 const writers = {
   legacy: () => legacyPth(object, storages),
   'zip, stored': () => zipPth(object, storages),
@@ -45,7 +28,7 @@ const writers = {
   'zip64 without checksums': () => zipPth(object, storages, { zip64: true, checksums: false }),
 };
 
-describe.each(Object.entries(writers))('%s', (name, write) => {
+describe.each(Object.entries(writers))('%s', (_name, write) => {
   it('gives every tensor row-major', async () => {
     const tensors = await readAll(write());
     const read = (key: string) => floats(tensors.get(key)?.data);
@@ -60,16 +43,7 @@ describe.each(Object.entries(writers))('%s', (name, write) => {
     expect(tensors.get('transposed')?.shape).toEqual([3, 2]);
   });
 
-  it('cut at every byte: an error each time', async () => {
-    const whole = write();
-    expect(await readDamaged(truncations(whole), readAll)).toEqual({ values: 0, errors: whole.length });
-  });
-
-  it('2,000 bit flips: a value or an error', async () => {
-    const { values, errors } = await readDamaged(bitFlips(write(), 2_000, name.length), readAll);
-    expect(values + errors).toBe(2_000);
-    expect(errors).toBeGreaterThan(500);
-  });
+  itSurvivesDamage(write, readAll);
 });
 
 it('a zip’s checksums leave no changed value unnoticed', async () => {
@@ -179,17 +153,5 @@ describe('plain values', () => {
 
   it('a tensor is none', async () => {
     await expect(readPthValue(legacyPth(tensor(six, [6]), [six]), 'split')).rejects.toThrow(invalid(/holds a tensor/));
-  });
-
-  const splits = join(import.meta.dirname, '../../../../shared/splits');
-  it.skipIf(!existsSync(splits))('the authors’ splits, where they lie beside the repository', async () => {
-    // Each holds (class indices, image indices); train and val share out the 50,000 images.
-    const images: number[] = [];
-    for (const path of ['train', 'val'].map((part) => join(splits, `cifar100-${part}`))) {
-      const [classes, indices] = (await readPthValue(await readFile(path), path)) as number[][];
-      expect(classes).toHaveLength(100);
-      images.push(...(indices ?? []));
-    }
-    expect(new Set(images).size).toBe(50_000);
   });
 });

@@ -1,8 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { TensorMap } from '../../../src/native/tensor.js';
 import {
   parseSafetensors,
@@ -10,7 +8,8 @@ import {
   safetensorsChunks,
   writeSafetensors,
 } from '../../../src/networks/weights/safetensors.js';
-import { bitFlips, readDamaged, truncations } from './damage.js';
+import { itSurvivesDamage } from '../../damage.js';
+import { temporaryFolder } from '../../tiny.js';
 import { little } from './pickle-writer.js';
 
 const parse = (bytes: Uint8Array) => parseSafetensors(bytes, 'x.safetensors');
@@ -43,20 +42,14 @@ const sampleMetadata = new Map([
 ]);
 const sampleBytes = Buffer.concat(safetensorsChunks(sample, sampleMetadata));
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'safetensors-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
 describe('safetensors', () => {
   it('gives back what was written, in its order, and equal bytes each time', async () => {
-    const path = join(folder, 'a.safetensors');
+    const path = join(temporaryFolder(), 'a.safetensors');
     await writeSafetensors(path, sample, sampleMetadata);
     const { tensors, metadata } = await readSafetensors(path);
     expect([...tensors]).toEqual([...sample]);
     expect([...metadata]).toEqual([...sampleMetadata]);
-    expect(await readFile(path)).toEqual(sampleBytes);
+    expect(readFileSync(path)).toEqual(sampleBytes);
   });
 
   it('writes the bytes of the format', () => {
@@ -117,19 +110,11 @@ describe('safetensors', () => {
     expect(() => parse(bytes)).toThrow(invalid(message));
   });
 
-  it('cut at every byte: an error each time', async () => {
-    expect(await readDamaged(truncations(sampleBytes), parse)).toEqual({ values: 0, errors: sampleBytes.length });
-  });
-
-  it('2,000 bit flips: a value or an error', async () => {
-    const { values, errors } = await readDamaged(bitFlips(sampleBytes, 2_000), parse);
-    expect(values + errors).toBe(2_000);
-    expect(errors).toBeGreaterThan(500);
-  });
+  itSurvivesDamage(() => sampleBytes, parse);
 
   it('writes no tensor whose data does not fit its shape', async () => {
     const wrong: TensorMap = new Map([['a', { dtype: 'float32', shape: [3], data: new Uint8Array(8) }]]);
-    const path = join(folder, 'wrong.safetensors');
+    const path = join(temporaryFolder(), 'wrong.safetensors');
     await expect(writeSafetensors(path, wrong)).rejects.toMatchObject({ code: 'INTERNAL' });
     expect(existsSync(path)).toBe(false);
   });

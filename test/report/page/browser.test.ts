@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compare, type EpochMetrics, report, transfer } from '../../src/index.js';
-import { writeClasses } from '../data/generate.js';
-import { temporaryFolder, tinyOptions, tinySource } from '../tiny.js';
-import { mustRun } from './python.js';
+import { compare, type EpochMetrics, report, transfer } from '../../../src/index.js';
+import { writeClasses } from '../../data/generate.js';
+import { mustRun } from '../../python.js';
+import { temporaryFolder, tinyOptions, tinySource } from '../../tiny.js';
 
 const executablePath = '/usr/bin/chromium';
 const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'];

@@ -1,10 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ImageList } from '../../src/data/dataset.js';
-import { openDataset } from '../../src/data/load.js';
-import { divide } from '../../src/data/split.js';
-import { encode, failure, pattern, temporaryFolder, write, writeClasses } from './generate.js';
+import type { ImageList } from '../../../src/data/dataset.js';
+import { openDataset } from '../../../src/data/load.js';
+import { divide } from '../../../src/data/split.js';
+import { encode, failure, pattern, temporaryFolder, write, writeClasses } from '../generate.js';
 
 let image: Uint8Array;
 beforeAll(async () => {
@@ -12,7 +12,11 @@ beforeAll(async () => {
 });
 
 /** A folder with a list and images in pictures/. */
-function folderWith(list: string, content: string, files: readonly string[] = ['a.png', 'b.png', 'c.png']): string {
+function folderWith(
+  list: string,
+  content: string | Uint8Array,
+  files: readonly string[] = ['a.png', 'b.png', 'c.png'],
+): string {
   const folder = temporaryFolder();
   write(join(folder, list), content);
   for (const file of files) write(join(folder, 'pictures', file), image);
@@ -82,103 +86,52 @@ describe('a list', () => {
     expect((await openDataset(folder)).layout).toBe('folder');
   });
 
-  it.each<[string, string, string, RegExp]>([
+  const first = '{"file":"pictures/a.png","label":"x"}\n';
+  it.each<[RegExp, string]>([
+    [/images\.csv has no column label: it has file, class\. Name the column with labelColumn/, 'file,class\na.png,x\n'],
     [
-      'no column of labels',
-      'images.csv',
-      'file,class\na.png,x\n',
-      /images\.csv has no column label: it has file, class\. Name the column with labelColumn/,
-    ],
-    [
-      'no column of files',
-      'images.jsonl',
-      '{"path":"a.png","label":"x"}\n',
       /images\.jsonl, line 1 has no column file or file_name: it has path, label\. .* imageColumn\.$/,
+      '{"path":"a.png","label":"x"}\n',
     ],
-    ['a column twice', 'images.csv', 'file,label,label\na.png,x,y\n', /two columns 'label'/],
-    ['a short row', 'images.csv', `${csv}pictures/x.png\n`, /images\.csv, line 5 has 1 cell, the header 2\.$/],
-    ['a long row', 'images.csv', `${csv}x,y.png,dog\n`, /line 5 has 3 cells, the header 2\. Put .* comma in quotes/],
-    ['a quote that is not closed', 'images.csv', `${csv}"pictures/x.png,dog\n`, /line 5: a quote is opened, but not/],
-    ['a quote inside a cell', 'images.csv', `${csv}x"y.png,dog\n`, /line 5: a quote is in the middle of a cell/],
-    ['columns separated by semicolons', 'images.csv', 'file;label\na.png;x\n', /has semicolons\. .* by commas/],
-    ['columns separated by tabs', 'images.csv', 'file\tlabel\na.png\tx\n', /has tabs\. .* by commas/],
-    ['an empty label', 'images.csv', `${csv}pictures/x.png,\n`, /images\.csv, line 5: 'label' is empty/],
+    [/two columns 'label'/, 'file,label,label\na.png,x,y\n'],
+    [/images\.csv, line 5 has 1 cell, the header 2\.$/, `${csv}pictures/x.png\n`],
+    [/line 5 has 3 cells, the header 2\. Put .* comma in quotes/, `${csv}x,y.png,dog\n`],
+    [/line 5: a quote is opened, but not/, `${csv}"pictures/x.png,dog\n`],
+    [/line 5: a quote is in the middle of a cell/, `${csv}x"y.png,dog\n`],
+    [/has semicolons\. .* by commas/, 'file;label\na.png;x\n'],
+    [/has tabs\. .* by commas/, 'file\tlabel\na.png\tx\n'],
+    [/images\.csv, line 5: 'label' is empty/, `${csv}pictures/x.png,\n`],
+    [/line 2: 'trian' is no split: it must be one of train, /, 'file,label,split\npictures/a.png,x,trian\n'],
     [
-      'an unknown split',
-      'images.csv',
-      'file,label,split\npictures/a.png,x,trian\n',
-      /line 2: 'trian' is no split: it must be one of train, /,
-    ],
-    [
-      'a split in some lines alone',
-      'images.jsonl',
-      '{"file":"pictures/a.png","label":"x"}\n{"file":"pictures/b.png","label":"y","split":"test"}\n',
       /images\.jsonl, line 2 has a split, but the first line has none/,
+      `${first}{"file":"pictures/b.png","label":"y","split":"test"}\n`,
     ],
-    ['an empty split', 'images.csv', 'file,label,split\npictures/a.png,x,\n', /line 2: 'split' is empty/],
-    [
-      'an image that is not there',
-      'images.csv',
-      `${csv}pictures/x.png,dog\n`,
-      /line 5: there is no image .*pictures\/x\.png\. Paths are relative/,
-    ],
-    ['swapped columns', 'images.csv', 'label,file\na.png,dog\nb.png,dog\n', /line 2: there is no image .*\/dog /],
-    ['an image twice', 'images.csv', `${csv}./pictures/a.png,cat\n`, /line 5: pictures\/a\.png is in line 3, too/],
-    [
-      'a line that is no JSON',
-      'images.jsonl',
-      '{"file":"pictures/a.png","label":"x"}\n{"file":\n',
-      /images\.jsonl, line 2: '\{"file":' is no JSON\./,
-    ],
-    [
-      'a line that is no object',
-      'images.jsonl',
-      '{"file":"pictures/a.png","label":"x"}\n[1]\n',
-      /line 2: '\[1\]' is no JSON object/,
-    ],
-    [
-      'a file that is no text',
-      'images.jsonl',
-      '{"file":{"a":1},"label":"x"}\n',
-      /line 1: 'file' is .*: it must be a text/,
-    ],
-    [
-      'a truth value',
-      'images.jsonl',
-      '{"file":"a.png","label":true}\n',
-      /line 1: 'label' is true: .* a text or a whole number/,
-    ],
-    ...['9007199254740993', '1e999', '0.1'].map((number): [string, string, string, RegExp] => [
-      `the number ${number}, which JavaScript may take for another`,
-      'images.jsonl',
-      `{"file":"pictures/a.png","label":1}\n{"file":"pictures/b.png","label":${number}}\n`,
+    [/line 2: 'split' is empty/, 'file,label,split\npictures/a.png,x,\n'],
+    [/line 5: there is no image .*pictures\/x\.png\. Paths are relative/, `${csv}pictures/x.png,dog\n`],
+    // The columns are swapped.
+    [/line 2: there is no image .*\/dog /, 'label,file\na.png,dog\nb.png,dog\n'],
+    [/line 5: pictures\/a\.png is in line 3, too/, `${csv}./pictures/a.png,cat\n`],
+    [/images\.jsonl, line 2: '\{"file":' is no JSON\./, `${first}{"file":\n`],
+    [/line 2: '\[1\]' is no JSON object/, `${first}[1]\n`],
+    [/line 1: 'file' is .*: it must be a text/, '{"file":{"a":1},"label":"x"}\n'],
+    [/line 1: 'label' is true: .* a text or a whole number/, '{"file":"a.png","label":true}\n'],
+    // JavaScript may take these numbers for others.
+    ...['9007199254740993', '1e999', '0.1'].map((number): [RegExp, string] => [
       /images\.jsonl, line 2: 'label' is a number, but not a whole one .*: write it as a text, in quotes\.$/,
+      `${first}{"file":"pictures/b.png","label":${number}}\n`,
     ]),
     [
-      'a deeply nested line',
-      'images.jsonl',
-      `{"file":"pictures/a.png","label":${'['.repeat(20_000)}${']'.repeat(20_000)}}\n`,
       /images\.jsonl, line 1: '.*' is JSON of more than 64 levels\.$/,
+      `{"file":"pictures/a.png","label":${'['.repeat(20_000)}${']'.repeat(20_000)}}\n`,
     ],
-    ['no rows', 'images.csv', 'file,label\n', /images\.csv has no rows/],
-    [
-      'a class that is only tested',
-      'images.csv',
-      'file,label,split\npictures/a.png,x,train\npictures/b.png,y,test\n',
-      /class 'y' has no training images/,
-    ],
-  ])('%s is named', async (_, name, content, message) => {
-    const said = await failure(openDataset(join(folderWith(name, content), name)));
-    expect(said?.code).toBe('INVALID_DATA');
-    expect(said?.message).toMatch(message);
-  });
-
-  it('must be UTF-8', async () => {
-    const folder = folderWith('images.csv', '');
-    writeFileSync(join(folder, 'images.csv'), Buffer.from('file,label\na.png,x\nb.png,caf\xe9\n', 'latin1'));
-    const said = await failure(openDataset(join(folder, 'images.csv')));
-    expect(said).toMatchObject({ code: 'INVALID_DATA' });
-    expect(said?.message).toMatch(/images\.csv, line 3: this is not UTF-8/);
+    [/images\.csv has no rows/, 'file,label\n'],
+    [/class 'y' has no training images/, 'file,label,split\npictures/a.png,x,train\npictures/b.png,y,test\n'],
+    [/images\.csv, line 3: this is not UTF-8/, 'file,label\na.png,x\nb.png,\xff\n'],
+  ])('is refused: %s', async (message, content) => {
+    const name = content.startsWith('{') ? 'images.jsonl' : 'images.csv';
+    const file = join(folderWith(name, Buffer.from(content, 'latin1')), name);
+    const refused = { code: 'INVALID_DATA', message: expect.stringMatching(message) };
+    expect(await failure(openDataset(file))).toMatchObject(refused);
   });
 
   it('without training images is told about its column split', async () => {
@@ -192,15 +145,17 @@ describe('a list', () => {
   it('is chosen by the person where a folder has several', async () => {
     const folder = folderWith('one.csv', csv);
     write(join(folder, 'two.csv'), csv);
-    const said = await failure(openDataset(folder, { layout: 'list' }));
-    expect(said?.message).toMatch(/has several lists: one\.csv, two\.csv\. Give one of them/);
+    const message = expect.stringMatching(/has several lists: one\.csv, two\.csv\. Give one of them/);
+    expect(await failure(openDataset(folder, { layout: 'list' }))).toMatchObject({ message });
   });
 
   it('refuses a column that it does not have', async () => {
     const file = join(folderWith('images.csv', csv), 'images.csv');
-    const said = await failure(openDataset(file, { labelColumn: 'class' }));
-    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
-    expect(said?.message).toMatch(/^labelColumn: .*images\.csv has no column 'class'; it has file, label/);
+    const message = expect.stringMatching(/^labelColumn: .*images\.csv has no column 'class'; it has file, label/);
+    expect(await failure(openDataset(file, { labelColumn: 'class' }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message,
+    });
   });
 
   it('of any other ending is refused', async () => {

@@ -1,10 +1,11 @@
-import { expect } from 'vitest';
-import { L2TError } from '../../../src/errors.js';
+import { expect, it } from 'vitest';
+import { type ErrorCode, L2TError } from '../src/errors.js';
 
 /** The outcomes of `read` on damaged files: a value, or an L2TError; any other exception fails the test. */
 export async function readDamaged(
   files: Iterable<Uint8Array>,
   read: (bytes: Uint8Array) => unknown,
+  code?: ErrorCode,
 ): Promise<{ values: number; errors: number }> {
   const outcomes = { values: 0, errors: 0 };
   for (const bytes of files) {
@@ -12,16 +13,17 @@ export async function readDamaged(
       await read(bytes);
       outcomes.values++;
     } catch (error) {
-      expect(error).toBeInstanceOf(L2TError);
+      if (!(error instanceof L2TError)) throw error;
+      if (code) expect(error).toMatchObject({ code });
       outcomes.errors++;
     }
   }
   return outcomes;
 }
 
-/** `bytes` cut at every length below its own. */
-export function* truncations(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let length = 0; length < bytes.length; length++) yield new Uint8Array(bytes.subarray(0, length));
+/** `bytes` cut at every length below its own, or at every `step`-th. */
+export function* truncations(bytes: Uint8Array, step = 1): Generator<Uint8Array> {
+  for (let length = 0; length < bytes.length; length += step) yield new Uint8Array(bytes.subarray(0, length));
 }
 
 /** `count` copies of `bytes` with one bit turned over in each, at places drawn from a fixed sequence (mulberry32). */
@@ -39,4 +41,17 @@ export function* bitFlips(bytes: Uint8Array, count: number, seed = 1): Generator
     flipped[at] = (flipped[at] as number) ^ (1 << draw(8));
     yield flipped;
   }
+}
+
+/** Tests a reader of a whole file: a cut at any byte is an error; a flipped bit gives a value or, often, an error. */
+export function itSurvivesDamage(whole: () => Uint8Array, read: (bytes: Uint8Array) => unknown): void {
+  it('cut at every byte: an error each time', async () => {
+    const bytes = whole();
+    expect(await readDamaged(truncations(bytes), read)).toEqual({ values: 0, errors: bytes.length });
+  });
+
+  it('2,000 bit flips: a value or an error', async () => {
+    const { errors } = await readDamaged(bitFlips(whole(), 2_000), read);
+    expect(errors).toBeGreaterThan(500);
+  });
 }

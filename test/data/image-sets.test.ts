@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageList } from '../../src/data/dataset.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
+import { cifar100 } from '../../src/data/layouts/arrays.js';
+import { openDataset } from '../../src/data/load.js';
 import { evaluate, resume, transfer } from '../../src/index.js';
+import { writeParquet } from '../fixtures/parquet.js';
 import { cli } from '../tiny.js';
-import { encode, pattern, temporaryFolder, write } from './generate.js';
+import { decodeDataset, encode, failure, nearest, pattern, temporaryFolder, write, writeCifar } from './generate.js';
+import { names, rows } from './parquet-rows.js';
 
 /** Two classes of 20 training and 6 test photographs; `damage`: the paths of those whose bytes are zeros. */
 async function photographs(damage: readonly string[] = []): Promise<string> {
@@ -27,26 +31,22 @@ const common = { method: 'scratch', batch: 4, threads: 1, lr: 0.01, report: fals
 const drawn = { ...common, perClass: 15, validation: 3, seed: 3 } as const;
 const newFolder = () => join(temporaryFolder(), 'run');
 
-const reasonOf = (work: Promise<unknown>) =>
-  work.then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
+const reasonOf = (work: Promise<unknown>) => work.then(String, (error: Error) => error.message);
+const ways = [
+  ['kept in memory', small],
+  ['decoded when they are needed', large],
+] as const;
 
 describe('damaged images', () => {
   const damage = ['test/a/21.jpg', 'train/a/3.jpg', 'train/b/7.jpg'];
-  it.each([
-    ['kept in memory', small],
-    ['decoded when they are needed', large],
-  ])('%s are all named before the first step', async (_, network) => {
+  it.each(ways)('%s are all named before the first step', async (_, network) => {
     const data = await photographs(damage);
     const events: string[] = [];
     const run = transfer({ ...common, ...network, data, out: newFolder(), epochs: 1 });
-    const message = await reasonOf(
-      (async () => {
-        for await (const { type } of run) events.push(type);
-      })(),
-    );
+    const reading = async () => {
+      for await (const { type } of run) events.push(type);
+    };
+    const message = await reasonOf(reading());
     expect(events).not.toContain('start');
     expect(message).toMatch(/3 images of 52 cannot be read:/);
     for (const path of damage) expect(message).toContain(`${join(data, path)} is not a PNG`);
@@ -67,10 +67,7 @@ describe('damaged images', () => {
     expect(lines.at(-1)).toMatch(/leave them out with --skip-damaged\.$/);
   });
 
-  it.each([
-    ['kept in memory', small],
-    ['decoded when they are needed', large],
-  ])('%s are left out of the sets to which they belong', async (_, network) => {
+  it.each(ways)('%s are left out of the sets to which they belong', async (_, network) => {
     const sound = await photographs();
     const whole = await transfer({ ...drawn, ...network, data: sound, out: newFolder(), epochs: 1 }).result;
     const split = readFileSync(join(whole.run, 'split.json'), 'utf8');
@@ -167,3 +164,60 @@ describe('damaged images', () => {
 
 /** The k-th of 20 names, sorted as a folder is: 0, 1, 10, 11, … */
 const nameOf = (k: number): string => Array.from({ length: 20 }, (_, each) => `${each}.jpg`).sort()[k] as string;
+
+describe('training images that do not fit into memory', () => {
+  /** Six training images; `read` lists those that were decoded. */
+  async function tooMany() {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { names });
+    const { train } = await openDataset(folder);
+    const list = train as ImageList;
+    const read: number[] = [];
+    const spied: ImageList = {
+      ...list,
+      hold: async () => false,
+      read(index, reduction) {
+        read.push(index);
+        return list.read(index, reduction);
+      },
+    };
+    const sets = (cache?: string) => {
+      const options = { folder, size: 64, sourceSizes: [], check: false, skipDamaged: false, cache };
+      return makeImageSets(
+        { train: spied, validation: undefined, test: undefined },
+        { train: spied, classNames: ['a', 'b'] },
+        options,
+      );
+    };
+    return { sets, read };
+  }
+
+  it('need a cache, which is filled before training', async () => {
+    const { sets, read } = await tooMany();
+    const said = await failure(sets());
+    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(said?.message).toMatch(/the 6 training images take more than the 1 GiB .* Give cache a folder/);
+    const cache = temporaryFolder();
+    const { streamed } = await sets(cache);
+    expect([...read].sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    await streamed.train?.list.read(3);
+    await sets(cache);
+    expect(read).toHaveLength(6);
+  });
+
+  it('are refused before anything is read, if they are small', async () => {
+    const folder = temporaryFolder();
+    writeCifar(folder, cifar100);
+    expect(await failure(decodeDataset(folder, { size: 4096, resize: nearest }))).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/100 images of 4096×4096 take 4\.7 GiB/),
+    });
+  });
+
+  it('are refused if the cache cannot be written', async () => {
+    const { sets } = await tooMany();
+    const file = join(temporaryFolder(), 'file');
+    write(file, '');
+    expect((await failure(sets(file)))?.message).toMatch(/Give cache a folder that can be written/);
+  });
+});

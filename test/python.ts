@@ -11,7 +11,7 @@ const finds = 'import importlib.util, sys; sys.exit(not all(map(importlib.util.f
 export const pythonHas = (...modules: readonly string[]): boolean =>
   spawnSync(python, ['-c', finds, ...modules]).status === 0;
 
-/** In CI no test of this folder is skipped: nobody would notice. */
+/** In CI no test with another program is skipped: nobody would notice. */
 export const mustRun = Boolean(process.env.CI);
 
 type Ask = (...args: readonly (string | number)[]) => Promise<unknown>;

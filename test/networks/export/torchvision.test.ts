@@ -1,11 +1,49 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { exportNetwork, loadCheckpoint } from '../../src/index.js';
-import { imagenetNormalisation } from '../../src/options/networks.js';
-import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from '../networks/export/cases.js';
-import { temporaryFolder } from '../tiny.js';
-import { describeWithPython } from './python.js';
+import { describe, expect, it } from 'vitest';
+import { exportNetwork, loadCheckpoint } from '../../../src/index.js';
+import { hashTensors } from '../../../src/networks/weights/content-hash.js';
+import { readSafetensors } from '../../../src/networks/weights/safetensors.js';
+import { imagenetNormalisation } from '../../../src/options/networks.js';
+import { describeWithPython } from '../../python.js';
+import { temporaryFolder } from '../../tiny.js';
+import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from './cases.js';
+
+const newFile = () => join(temporaryFolder(), 'exported.safetensors');
+
+describe('an export for torchvision', () => {
+  it("has the network's own names, a count for each batch norm, and nothing else", async () => {
+    const checkpoint = networkWith('resnet18', 1, 3);
+    const out = newFile();
+    await exportNetwork(checkpoint, { to: 'torchvision', out });
+    const { tensors, metadata } = await readSafetensors(out);
+    const counts = [...tensors].filter(([name]) => name.endsWith('num_batches_tracked'));
+    expect(counts.length).toBe(20);
+    for (const [, tensor] of counts) expect(tensor).toEqual({ dtype: 'int64', shape: [], data: new Uint8Array(8) });
+    expect(tensors.size).toBe(122);
+    expect(metadata.get('format')).toBe('pt');
+    // What torchvision reads is what we read.
+    const { weights, ...read } = await loadCheckpoint(out, { network: 'resnet18' });
+    expect(hashTensors(weights)).toBe(hashTensors(checkpoint.weights));
+    const { weights: _, ...written } = checkpoint;
+    expect(read).toEqual(written);
+  });
+
+  it('is refused for a network that torchvision has not got, and for another width', async () => {
+    const refusals = [
+      [networkWith('vgg9_bn', 1), 'torchvision has no vgg9_bn (it has resnet18, resnet34, resnet50, '],
+      [networkWith('resnet18', 0.25), "torchvision's resnet18 has the width 1, this one has 0.25"],
+    ] as const;
+    for (const [checkpoint, message] of refusals) {
+      const out = newFile();
+      await expect(exportNetwork(checkpoint, { to: 'torchvision', out })).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining(message),
+      });
+      expect(existsSync(out)).toBe(false);
+    }
+  });
+});
 
 /**
  * Loads a state dict strictly into torchvision's network, or saves that of a new one, and returns the network's logits
