@@ -99,8 +99,10 @@ struct Weights {
   }
   [[nodiscard]] run::Evaluation evaluate(const data::ImageSet& set, int64_t size) const {
     const auto go_on = [] { return false; };
-    return run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation, go_on)
-        .value();
+    const auto evaluation =
+        run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation, go_on);
+    if (!evaluation) throw Error("INTERNAL", "Nothing ends an evaluation.");
+    return *evaluation;
   }
   [[nodiscard]] at::Tensor logits(const data::ImageSet& set, int64_t size) const {
     const data::ToInput to_input(size, kNormalisation, set.labels.device());
