@@ -77,15 +77,16 @@ int Builder::padded_block(int x, const std::string& name, int out, int stride) {
   return relu(add(batch_norm(conv2d(y, name + ".conv2", out, 3, 1, false), name + ".bn2"), skip));
 }
 
-int Builder::bottleneck(int x, const std::string& name, int inner, int out, int stride) {
+int Builder::bottleneck(int x, const std::string& name, int inner, int out, int stride, int groups) {
   int y = conv_norm_relu(x, name, "1", inner, 1, 1);
-  y = conv_norm_relu(y, name, "2", inner, 3, stride);
+  y = conv_norm_relu(y, name, "2", inner, 3, stride, groups);
   return add_skip(x, batch_norm(conv2d(y, name + ".conv3", out, 1, 1, false), name + ".bn3"), name, stride);
 }
 
-int Builder::conv_norm_relu(int x, const std::string& block, const std::string& index, int out, int kernel,
-                            int stride) {
-  return relu(batch_norm(conv2d(x, block + ".conv" + index, out, kernel, stride, false), block + ".bn" + index));
+int Builder::conv_norm_relu(int x, const std::string& block, const std::string& index, int out, int kernel, int stride,
+                            int groups) {
+  const int y = conv2d(x, block + ".conv" + index, out, kernel, stride, false, groups);
+  return relu(batch_norm(y, block + ".bn" + index));
 }
 
 int Builder::add_skip(int x, int y, const std::string& block, int stride) {

@@ -41,12 +41,13 @@ class Builder {
 
   /// A residual block of 1×1, 3×3 and 1×1 convolutions, with `inner` channels between them; the stride is in conv2, as
   /// torchvision has it. The skip is that of a basic block.
-  int bottleneck(int x, const std::string& name, int inner, int out, int stride);
+  int bottleneck(int x, const std::string& name, int inner, int out, int stride, int groups = 1);
 
   Network finish() && { return std::move(network_); }
 
  private:
-  int conv_norm_relu(int x, const std::string& block, const std::string& index, int out, int kernel, int stride);
+  int conv_norm_relu(int x, const std::string& block, const std::string& index, int out, int kernel, int stride,
+                     int groups = 1);
   /// Adds the block's input x to y.
   int add_skip(int x, int y, const std::string& block, int stride);
   int parameter(std::string name, std::vector<int64_t> shape, Initialisation kind, int64_t fan);

@@ -37,6 +37,7 @@ const std::vector<std::pair<std::string, Maker>>& table() {
       {"resnet50", imagenet({{3, 4, 6, 3}, 1})},
       {"resnet101", imagenet({{3, 4, 23, 3}, 1})},
       {"wide_resnet50_2", imagenet({{3, 4, 6, 3}, 2})},
+      {"resnext50_32x4d", imagenet({{3, 4, 6, 3}, 2, 32})},
       {"vgg11_bn", vgg({64, M, 128, M, 256, 256, M, 512, 512, M, 512, 512, M})},
       {"vgg16_bn", vgg({64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512, M})},
       {"mobilenet_v2", mobilenet_v2},

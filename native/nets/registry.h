@@ -43,10 +43,11 @@ std::vector<std::string> network_names();
 Network make_network(const NetworkSpec& spec);
 
 /// Blocks of an ImageNet ResNet's four stages. `inner`: 0 for basic blocks, else a bottleneck's inner channels as a
-/// multiple of 64, 128, 256 and 512.
+/// multiple of 64, 128, 256 and 512. `groups`: those of a bottleneck's 3 × 3 convolution.
 struct ResNetShape {
   std::array<int, 4> blocks;
   int inner = 0;
+  int groups = 1;
 };
 
 /// In a VGG's list of layers; any other number is a convolution's channels.

@@ -2,8 +2,9 @@
 
 namespace l2t::nets {
 
-/// An ImageNet ResNet (He et al. 2016, table 1; wide: Zagoruyko & Komodakis 2016) with torchvision's names: features
-/// are the stem after its ReLU, then the ends of the four stages.
+/// An ImageNet ResNet (He et al. 2016, table 1; wide: Zagoruyko & Komodakis 2016; with groups, a ResNeXt: Xie et al.
+/// 2017) with torchvision's names: features are the stem after its ReLU, then the ends of the four stages. A width
+/// changes the channels of each group, not the number of groups.
 Network resnet_imagenet(const std::string& name, const ResNetShape& shape, int64_t classes, double width) {
   Builder net(name, classes, width);
   int x = net.relu(net.batch_norm(net.conv2d(Builder::kImages, "conv1", net.scaled(64), 7, 2, false), "bn1"));
@@ -17,7 +18,8 @@ Network resnet_imagenet(const std::string& name, const ResNetShape& shape, int64
       if (shape.inner == 0) {
         x = net.basic_block(x, block, net.scaled(channels), stride);
       } else {
-        x = net.bottleneck(x, block, net.scaled(channels * shape.inner), net.scaled(channels * 4), stride);
+        const int inner = shape.groups * net.scaled(channels * shape.inner / shape.groups);
+        x = net.bottleneck(x, block, inner, net.scaled(channels * 4), stride, shape.groups);
       }
     }
     net.feature(x);

@@ -2,14 +2,14 @@ import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { L2TError } from '../errors.js';
-import type { Layout, SplitName } from '../options/datasets.js';
+import { type Layout, layoutNames, layouts, type SplitName } from '../options/datasets.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidData } from '../system/failures.js';
 import { fileError } from '../system/files.js';
 import { printable, shown, someOf } from '../system/printable.js';
 import { sum } from '../system/statistics.js';
 import type { Dataset } from './dataset.js';
-import { heicAdvice, imageFormats } from './decode.js';
+import { heicAdvice } from './decode.js';
 
 /** The columns of images and of labels, as the person names them. */
 export interface ColumnNames {
@@ -52,21 +52,9 @@ export interface LayoutReader {
   open(folder: string, walk: Walk, columns: ReadingKind): Promise<Dataset>;
 }
 
-const understood = [
-  `  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (${imageFormats});`,
-  '  - parquet: files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images;',
-  '  - list: one CSV or JSON-lines file with the columns file and label, and split if there are several;',
-  '  - imagenet: train/ and val/ with folders such as n01440764; tinyimagenet: tiny-imagenet-200 as distributed;',
-  '  - cifar10, cifar100: the binary version (data_batch_1.bin … and test_batch.bin, or train.bin and test.bin);',
-  '  - stl10: the binary version (train_X.bin, train_y.bin, test_X.bin, test_y.bin);',
-  '  - svhn: the cropped digits (train_32x32.mat, test_32x32.mat);',
-  '  - cub200: images.txt, image_class_labels.txt, train_test_split.txt and images/; mit67: TrainImages.txt, TestImages.txt and Images/;',
-  '  - stanford40: ImageSplits/ and JPEGImages/; stanford-dogs: train_list.mat, test_list.mat and Images/;',
-  "  - idx: MNIST's format (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz).",
-];
-
 /** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
 export function unknownLayout(folder: string, problem: string, advice = ''): L2TError {
+  const understood = layoutNames.map((name) => `  - ${name}: ${layouts[name]}`);
   return invalidData([`${folder} ${problem}.${advice} Understood are:`, ...understood]);
 }
 

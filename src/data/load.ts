@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { splitNames } from '../options/datasets.js';
+import { type Layout, layoutNames, splitNames } from '../options/datasets.js';
 import { didYouMean } from '../options/suggest.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidData, invalidOption } from '../system/failures.js';
@@ -25,6 +25,7 @@ import { imagenet } from './layouts/imagenet.js';
 import { list } from './layouts/list.js';
 import { cub200, mit67, stanford40, stanfordDogs, tinyimagenet } from './layouts/listed.js';
 import { parquet } from './layouts/parquet.js';
+import { oxfordPets } from './layouts/pets.js';
 import { withTest } from './split.js';
 import { divided, readSplit } from './split-file.js';
 
@@ -101,11 +102,24 @@ const anyImages: LayoutReader = {
   },
 };
 
-/** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
-const readers: readonly LayoutReader[] = [
-  ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
-  ...[parquet, list, tinyimagenet, imagenet, folderReader],
-];
+const readersByLayout: Readonly<Record<Layout, LayoutReader>> = {
+  cifar10: cifarReader(cifar10),
+  cifar100: cifarReader(cifar100),
+  stl10,
+  svhn,
+  cub200,
+  mit67,
+  stanford40,
+  'stanford-dogs': stanfordDogs,
+  'oxford-iiit-pet': oxfordPets,
+  idx: idxReader,
+  parquet,
+  list,
+  tinyimagenet,
+  imagenet,
+  folder: folderReader,
+};
+const readers = layoutNames.map((name) => readersByLayout[name]);
 const withoutLabels = readers.map((reader) => (reader === folderReader ? anyImages : reader));
 
 /**

@@ -8,7 +8,7 @@ import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { openDataset } from '../data/load.js';
 import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
 import { command } from '../options/command.js';
-import { layouts } from '../options/datasets.js';
+import { layoutNames } from '../options/datasets.js';
 import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
@@ -30,7 +30,7 @@ const presetSchema = z.strictObject({
     /** The data set's usual name. */
     name: text,
     /** How its files are laid out; docs/data.md lists the layouts. */
-    layout: z.enum(layouts),
+    layout: z.enum(layoutNames),
     /** Number of classes. */
     classes: z.int().min(1),
     /** Training images, as published. */

@@ -22,6 +22,7 @@ const rows = {
   resnet50: { size: 224, torchvision: true },
   resnet101: { size: 224, torchvision: true },
   wide_resnet50_2: { size: 224, torchvision: true },
+  resnext50_32x4d: { size: 224, torchvision: true },
   vgg11_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
   vgg16_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
   mobilenet_v2: { size: 224, torchvision: true, alias: 'mobilenetv2_100', timmTensor: 'conv_stem.weight' },

@@ -3,7 +3,7 @@
 export interface OptionHelp {
   /** pretrained network to learn from: a weights file (safetensors or .pth), or a run's folder, or an ONNX file; repeat it for several */
   readonly source?: unknown;
-  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a; onnx of an ONNX file */
+  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a; onnx of an ONNX file */
   readonly sourceNetwork?: unknown;
   /** side of the source's images, pixels (what its checkpoint says, else its network's); one for all sources, or one for each; from 8 to 1024 */
   readonly sourceSize?: unknown;
@@ -19,7 +19,7 @@ export interface OptionHelp {
   readonly sourceLicence?: unknown;
   /** fine-tune each source on the training images first, for so many epochs (12 where no number is given), and learn from that network; from 1 to 1000000, or true for 12 */
   readonly sourceFinetune?: unknown;
-  /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
+  /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly target?: unknown;
   /** weights of the target's network to start from, a weights file (safetensors or .pth), or a run's folder (the seed's) */
   readonly targetInit?: unknown;
@@ -31,7 +31,7 @@ export interface OptionHelp {
   readonly strict?: unknown;
   /** data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a published one as distributed (docs/data.md) */
   readonly data?: unknown;
-  /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, tinyimagenet, cub200, mit67, stanford40, stanford-dogs, idx, parquet, list, imagenet, folder */
+  /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, cub200, mit67, stanford40, stanford-dogs, oxford-iiit-pet, idx, parquet, list, tinyimagenet, imagenet, folder */
   readonly layout?: unknown;
   /** the column of images in Parquet files or a list, where it is not found by itself; the name of a column */
   readonly imageColumn?: unknown;
@@ -147,13 +147,13 @@ export interface OptionHelp {
   readonly reportRuns?: unknown;
   /** runs side by side (as many as have their threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
-  /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
+  /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly network?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
   /** also count images whose class is among the n likeliest (5; not counted with that many classes or fewer); from 1 to 1000000 */
   readonly top?: unknown;
-  /** onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, of width 1); one of onnx, safetensors, torchvision */
+  /** onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, of width 1); one of onnx, safetensors, torchvision */
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
   readonly normalise?: unknown;

@@ -41,6 +41,8 @@ const rows = {
   'resnet101-v2': torchvision('resnet101', 'resnet101-cd907fc2', 170.53),
   wide_resnet50_2: torchvision('wide_resnet50_2', 'wide_resnet50_2-95faca4d', 131.82),
   'wide_resnet50_2-v2': torchvision('wide_resnet50_2', 'wide_resnet50_2-9ba9bcbe', 263.124),
+  resnext50_32x4d: torchvision('resnext50_32x4d', 'resnext50_32x4d-7cdf4587', 95.789),
+  'resnext50_32x4d-v2': torchvision('resnext50_32x4d', 'resnext50_32x4d-1a0047aa', 95.833),
   vgg11_bn: torchvision('vgg11_bn', 'vgg11_bn-6002323d', 506.881),
   vgg16_bn: torchvision('vgg16_bn', 'vgg16_bn-6c64b313', 527.866),
   mobilenet_v2: torchvision('mobilenet_v2', 'mobilenet_v2-b0353104', 13.555),

@@ -6,7 +6,7 @@ import {
   engineNames,
   precisionNames,
 } from '../native/contract/names.js';
-import { layouts } from './datasets.js';
+import { layoutNames } from './datasets.js';
 import { logNames } from './logs.js';
 import type { Marks } from './marks.js';
 import { settings } from './methods.js';
@@ -30,7 +30,7 @@ export const common = {
         'published one as distributed (docs/data.md)',
       { scope: 'input', needed: true, first: true },
     ),
-    layout: choice(layouts, "the data set's layout (what its files show)"),
+    layout: choice(layoutNames, "the data set's layout (what its files show)"),
     imageColumn: text(
       'name',
       'the name of a column',

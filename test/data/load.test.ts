@@ -6,7 +6,7 @@ import { fingerprint, openDataset } from '../../src/data/load.js';
 import { checkData, evaluate, transfer } from '../../src/index.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { hashTensors } from '../../src/networks/weights/content-hash.js';
-import { layouts } from '../../src/options/datasets.js';
+import { layoutNames } from '../../src/options/datasets.js';
 import { type ImageRow, writeParquet } from '../fixtures/parquet.js';
 import { encode, failure, pattern, temporaryFolder, write, writeCifar, writeClasses, writeIdx } from './generate.js';
 import { type Write, writers } from './layouts/writers.js';
@@ -14,7 +14,7 @@ import { type Write, writers } from './layouts/writers.js';
 const options = { method: 'scratch', target: 'vgg9_bn', width: 0.0625, lr: 0.01, threads: 1 } as const;
 
 describe('every layout', () => {
-  it.each(layouts)('%s: recognised, trained on and tested', async (layout) => {
+  it.each(layoutNames)('%s: recognised, trained on and tested', async (layout) => {
     const data = temporaryFolder();
     await writers[layout](data);
     const { splits, ...checked } = await checkData({ data });

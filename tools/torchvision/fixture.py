@@ -48,7 +48,7 @@ def weights(name: str, shape: torch.Size) -> np.ndarray:
 
 def feature_modules(name: str, network: torch.nn.Module) -> list[torch.nn.Module]:
     """Modules whose outputs are the features."""
-    if "resnet" in name:
+    if isinstance(network, torchvision.models.ResNet):
         return [network.relu, network.layer1, network.layer2, network.layer3, network.layer4]
     layers = list(network.features)
     if name == "mobilenet_v2":
@@ -82,7 +82,8 @@ def measure(name: str) -> dict:
 
 
 if __name__ == "__main__":
-    names = ["resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "vgg11_bn", "vgg16_bn", "mobilenet_v2"]
+    resnets = ["resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "resnext50_32x4d"]
+    names = [*resnets, "vgg11_bn", "vgg16_bn", "mobilenet_v2"]
     fixture = {"classes": CLASSES, "size": SIZE, "torchvision": torchvision.__version__}
     fixture["networks"] = {name: measure(name) for name in names}
     json.dump(fixture, sys.stdout, indent=1)

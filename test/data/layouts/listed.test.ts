@@ -9,6 +9,7 @@ import {
   writeCub200,
   writeImagenet,
   writeMit67,
+  writePets,
   writeStanford40,
   writeStanfordDogs,
   writeTinyImagenet,
@@ -74,6 +75,14 @@ const fileLayouts: FileLayout[] = [
     classNames: ['n02000001-boxer', 'n02000002-pug'],
     train: ['boxer/n02000001_1', 'pug/n02000002_10', 'pug/n02000002_9'].map(dogFile),
     test: ['boxer/n02000001_2', 'pug/n02000002_3'].map(dogFile),
+  },
+  {
+    layout: 'oxford-iiit-pet',
+    write: writePets,
+    archiveFolder: 'oxford-iiit-pet',
+    classNames: ['Birman', 'pug_dog'],
+    train: ['images/Birman_1.jpg', 'images/pug_dog_10.jpg', 'images/pug_dog_9.jpg'],
+    test: ['images/Birman_2.jpg', 'images/pug_dog_3.jpg'],
   },
 ];
 
@@ -183,4 +192,17 @@ itRefuses('stanford-dogs', writeStanfordDogs, [
   [/2 labels do not go one to one with 2 class folders/, dogTest('n02000002-pug/n02000002_3.jpg')],
   [/test_list\.mat: entry 0 of file_list is not of the form CLASS/, dogTest('n02000002_3.jpg')],
   [/test_list\.mat has no file_list/, replace('test_list.mat', matFile({}))],
+]);
+
+itRefuses('oxford-iiit-pet', writePets, [
+  [
+    /oxford-iiit-pet folder without annotations\/test\.txt: it holds annotations, images/,
+    remove('annotations/test.txt'),
+  ],
+  [/name 1 images \(of 5\) .* images\/Birman_2\.jpg/, remove('images/Birman_2.jpg')],
+  [/class 2 is pug_dog and Birman/, change('annotations/test.txt', 'Birman_2 1', 'Birman_2 2')],
+  [
+    /test\.txt, line 1: '\.\.\/Birman_2 .*' is not of the form BREED_NUMBER/,
+    change('annotations/test.txt', 'Birman', '../Birman'),
+  ],
 ]);

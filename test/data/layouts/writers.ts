@@ -18,6 +18,7 @@ export const writers: Readonly<Record<Layout, Write>> = {
   mit67: fixtures.writeMit67,
   stanford40: fixtures.writeStanford40,
   'stanford-dogs': (folder) => fixtures.writeStanfordDogs(folder),
+  'oxford-iiit-pet': fixtures.writePets,
   idx: (folder) => writeIdx(folder),
   /** A file to train on of each compression that is read, and one to test, which leaves the classes to JSON. */
   parquet: async (folder) => {
