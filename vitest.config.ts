@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** Rooms whose tests start few processes: `npm test -- --project quick` takes two minutes. */
 const quick = [
   '{architecture,errors}',
-  '{data,native,options,store,setup,inference}/*',
+  '{binding,data,options,store,setup,inference}/*',
   'data/{layouts,parquet}/*',
+  'native/{,!(device)/}*',
   'networks/{onnx,weights}/*',
 ].map((place) => `test/${place}.test.ts`);
 

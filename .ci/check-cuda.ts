@@ -21,7 +21,9 @@ const linkFolder = 'build/check-cuda/link';
 // One architecture says whether the kernels compile.
 const quick = 'L2T_CUDA_ARCHITECTURES=80';
 /** What is run on the CPU in level 3. */
-const cpuTests = ['device', 'network', 'resize', 'run'].map((name) => `test/native/${name}.test.ts`);
+const cpuTests = ['native/core/device', 'native/run/trainer', 'binding/network', 'binding/addon'].map(
+  (name) => `test/${name}.test.ts`,
+);
 
 const say = (line: string): void => console.log(`[check:cuda] ${line}`);
 

@@ -18,7 +18,8 @@ function runtime(name: string): string {
 try {
   const libtorch = requireLibTorch({ say: (line) => console.error(line) });
   buildNative({ libtorch, folder, programs: true, define: ['L2T_SANITIZE=address'] });
-  const tests = ['test/native', 'test/data/streaming.test.ts', 'test/inference/network.test.ts'];
+  const binding = ['addon', 'network', 'run', 'worker'].map((name) => `test/binding/${name}.test.ts`);
+  const tests = ['test/native', ...binding, 'test/data/streaming.test.ts', 'test/inference/network.test.ts'];
   runTests(process.argv.length > 2 ? process.argv.slice(2) : tests, folder, {
     LD_PRELOAD: `${runtime('libasan.so')}:${runtime('libubsan.so')}`,
     // No leak detection: Node and LibTorch never free what they make at the start. V8 handles its own SIGSEGV.

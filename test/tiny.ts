@@ -6,12 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { addon, type NetworkSpec } from '../src/native/addon.js';
 import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
 import { imagenetNormalisation } from '../src/options/networks.js';
+import { flagOf } from '../src/options/spelling.js';
 
 /** A data set, a source and options with which a run takes seconds. */
 
 export const main = fileURLToPath(new URL('../dist/cli/l2t-native.cjs', import.meta.url));
 
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'l2t-test-'));
+
+/** A path of a new folder at which there is nothing yet. */
+export const newPath = (name = 'run'): string => join(temporaryFolder(), name);
 
 const side = 28;
 
@@ -66,8 +70,15 @@ export const tinyOptions = {
   pairs: '8-3,5-1',
 } as const;
 
+/** Options as flags of the command line; a list repeats its flag. */
+export const flagsOf = (options: object): string[] =>
+  Object.entries(options).flatMap(([key, value]) => {
+    if (typeof value === 'boolean') return [value ? flagOf(key) : flagOf(key).replace('--', '--no-')];
+    return [value].flat().flatMap((each) => [flagOf(key), String(each)]);
+  });
+
 /** The same options as flags. */
-export const tinyFlags = Object.entries(tinyOptions).flatMap(([key, value]) => [`--${key}`, String(value)]);
+export const tinyFlags = flagsOf(tinyOptions);
 
 export interface Outcome {
   readonly code: number | null;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type PairMetrics, transfer } from '../../src/index.js';
 import { inspectRun } from '../../src/report/inspect.js';
-import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { cli, newPath, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 let data: string;
 let source: string[];
@@ -16,7 +16,7 @@ beforeAll(async () => {
 const wordsOf = (text: string) => text.split('\n').map((line) => line.trimEnd().split(/ {2,}/));
 
 async function inspected(method: 'l2t-ww' | 'l2t-w' | 'fm') {
-  const run = join(temporaryFolder(), 'run');
+  const run = newPath();
   const options = { ...tinyOptions, lr: 1e-3, epochs: 1, method, source, data, out: run };
   await transfer({ ...options, pairs: ['8-3,5-1', '4-4'] }).result;
   const { pairs, learned } = await inspectRun(run);

@@ -1,8 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main, type Outcome, temporaryFolder, tinyData, tinyFlags, tinySource, write } from '../tiny.js';
+import { cli, flagsOf, main, newPath, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -12,9 +12,8 @@ beforeAll(async () => {
 });
 
 const newRun = (epochs: number) => {
-  const run = join(temporaryFolder(), 'run');
-  const args = ['transfer', '--source', source, '--data', data, '--out', run, ...tinyFlags, '--epochs', String(epochs)];
-  return { run, args };
+  const run = newPath();
+  return { run, args: ['transfer', ...flagsOf({ ...tinyOptions, source, data, out: run, epochs })] };
 };
 
 /** The command line as a person types it, `l2t-native` and all, with bash's exit codes of each part of its pipe. */
@@ -61,14 +60,8 @@ describe('an output', { timeout: 120_000 }, () => {
   });
 
   it('whose reader is gone is no failure of a verb that only prints', async () => {
-    const child = spawn(process.execPath, [main, 'inspect', source], { stdio: ['ignore', 'pipe', 'pipe'] });
-    child.stdout.destroy();
-    let stderr = '';
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    const code = await new Promise<Outcome['code']>((resolve) => child.on('close', resolve));
-    expect([code, stderr]).toEqual([141, '']);
+    const meanwhile = (child: ChildProcess) => child.stdout?.destroy();
+    expect(await cli(['inspect', source], { meanwhile })).toMatchObject({ code: 141, stderr: '' });
     expect(shell('l2t-native --help | head -1')).toMatchObject({ stdout: expect.stringMatching(/^Usage/), stderr: '' });
   });
 });
@@ -86,8 +79,7 @@ describe('few open files', { timeout: 120_000 }, () => {
 
   it('are said by the API, too, and never taken for something else', () => {
     const images = temporaryFolder();
-    for (const name of ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
-      write(dirname(join(images, name)), basename(name), 'no image');
+    for (const name of ['a', 'b']) for (const k of [1, 2]) write(join(images, name), `${k}.png`, 'no image');
     const program = `
       import { closeSync, openSync } from 'node:fs';
       import { checkData, describeNetwork, presets } from '${new URL('../../dist/index.js', import.meta.url)}';

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { linkSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -63,7 +63,7 @@ describe('predict', { timeout: 60_000 }, () => {
     expect(stopped).toMatchObject({ code: 1, stderr: `error[FILE_ACCESS]: ${problems[0]}\n` });
     expect(stopped.stdout.trimEnd().split('\n').length).toBe(3);
     const alone = await cli(['predict', junk, '--checkpoint', source]);
-    expect(alone).toEqual({ code: 1, signal: null, stdout: '', stderr: `error[INVALID_DATA]: ${problems[2]}\n` });
+    expect(alone).toMatchObject({ code: 1, signal: null, stdout: '', stderr: `error[INVALID_DATA]: ${problems[2]}\n` });
   });
 
   it('takes folders and patterns, as a person types them', async () => {
@@ -130,14 +130,10 @@ describe('predict', { timeout: 60_000 }, () => {
     const many = temporaryFolder();
     for (let i = 0; i < 3000; i++) linkSync(images[0] as string, join(many, `${i}.png`));
     for (const format of ['--csv', '--json']) {
-      const args = [main, 'predict', many, '--checkpoint', source, '--batch', '1', '--top', '1', format];
-      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-      let stdout = '';
-      child.stdout.on('data', (chunk) => {
-        if (stdout === '') child.kill('SIGINT');
-        stdout += chunk;
-      });
-      expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+      const args = ['predict', many, '--checkpoint', source, '--batch', '1', '--top', '1', format];
+      const meanwhile = (child: ChildProcess) => child.stdout?.once('data', () => child.kill('SIGINT'));
+      const { code, stdout } = await cli(args, { meanwhile });
+      expect(code).toBe(130);
       const rows = format === '--json' ? JSON.parse(stdout).length : stdout.trimEnd().split('\n').length - 1;
       expect(rows).toBeGreaterThan(0);
       expect(rows).toBeLessThan(3000);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeClasses } from '../data/generate.js';
-import { cli, temporaryFolder, tinyData, write } from '../tiny.js';
+import { cli, flagsOf, newPath, temporaryFolder, tinyData, tinyOptions, write } from '../tiny.js';
 
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));
 
@@ -14,40 +14,18 @@ beforeAll(async () => {
 
 describe('the command line', { timeout: 120_000 }, () => {
   it('pretrains, transfers, evaluates and inspects; --json prints one document and nothing else', async () => {
-    const folder = temporaryFolder();
-    const small = ['--data', data, '--epochs', '1', '--batch', '6', '--threads', '1', '--json'];
-    const first = await cli([
-      'pretrain',
-      '--network',
-      'vgg9_bn',
-      '--width',
-      '0.125',
-      '--out',
-      join(folder, 'a'),
-      ...small,
-    ]);
+    const [pretrained, run] = [newPath(), newPath()];
+    const small = { data, width: 0.125, epochs: 1, batch: 6, threads: 1 };
+    const pretraining = flagsOf({ ...small, network: 'vgg9_bn', out: pretrained });
+    const first = await cli(['pretrain', ...pretraining, '--json']);
     expect(first.code).toBe(0);
-    const checkpoint = join(folder, 'a', 'best.safetensors');
-    const flags = ['--source', checkpoint, '--target', 'vgg9_bn', '--width', '0.125', '--method', 'l2t-ww'];
-    const run = join(folder, 'b');
-    const more = ['--pairs', 'one-to-one', '--per-class', '10', '--seed', '3', '--engine', 'autograd', '--out', run];
-    const second = await cli(['transfer', ...flags, ...more, ...small]);
+    const checkpoint = join(pretrained, 'best.safetensors');
+    const transferring = { ...small, source: checkpoint, target: 'vgg9_bn', method: 'l2t-ww', pairs: 'one-to-one' };
+    const more = { perClass: 10, seed: 3, engine: 'autograd', out: run };
+    const second = await cli(['transfer', ...flagsOf({ ...transferring, ...more }), '--json']);
     expect(Object.keys(JSON.parse(second.stdout))).toEqual([
-      ...[
-        'run',
-        'checkpoint',
-        'report',
-        'method',
-        'lr',
-        'correct',
-        'total',
-        'skipped',
-        'accuracy',
-        'topK',
-        'best',
-        'epochs',
-      ],
-      ...['endedEarly', 'finetuned', 'learned', 'seconds'],
+      ...['run', 'checkpoint', 'report', 'method', 'lr', 'correct', 'total', 'skipped', 'accuracy', 'topK', 'best'],
+      ...['epochs', 'endedEarly', 'finetuned', 'learned', 'seconds'],
     ]);
     const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', data, '--json']);
     const { correct, total, learned } = JSON.parse(second.stdout);
@@ -64,10 +42,10 @@ describe('the command line', { timeout: 120_000 }, () => {
   });
 
   it('says how long a run takes and how much is left, and how a finished one is trained further', async () => {
-    const run = join(temporaryFolder(), 'run');
-    const args = ['--method', 'scratch', '--target', 'vgg9_bn', '--width', '0.125', '--batch', '6', '--threads', '1'];
+    const run = newPath();
+    const { pairs: _, ...options } = { ...tinyOptions, method: 'scratch', data, epochs: 3, out: run };
     const started = Date.now();
-    const first = await cli(['transfer', ...args, '--data', data, '--epochs', '3', '--lr', '0.01', '--out', run]);
+    const first = await cli(['transfer', ...flagsOf(options)]);
     const seconds = (Date.now() - started) / 1000;
     expect(first.stderr).toMatch(/\n[23] epochs of about .* s: .*\n/);
     expect(first.stderr).toMatch(/\nepoch 2\/3 .* s, .* left\nepoch 3\/3 .* s\nreport: /);
@@ -85,20 +63,9 @@ describe('the command line', { timeout: 120_000 }, () => {
   it('says in words which images test, which epoch is the result, and what eval takes from its run', async () => {
     const flat = temporaryFolder();
     await writeClasses(flat, { a: 20, b: 20 });
-    const run = join(temporaryFolder(), 'run');
-    const options = [
-      '--method',
-      'scratch',
-      '--target',
-      'vgg9_bn',
-      '--width',
-      '0.125',
-      '--epochs',
-      '1',
-      '--threads',
-      '1',
-    ];
-    const trained = await cli(['transfer', ...options, '--data', flat, '--validation', '2', '--out', run]);
+    const run = newPath();
+    const small = { method: 'scratch', target: 'vgg9_bn', width: 0.125, epochs: 1, threads: 1 };
+    const trained = await cli(['transfer', ...flagsOf({ ...small, data: flat, validation: 2, out: run })]);
     expect(trained.stderr).toMatch(
       /; 32 training, 4 validation, 4 test images \(a tenth of each class: the data has none\); the result is the last epoch/,
     );

@@ -1,13 +1,13 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { packageRoot } from '../../setup/files.mjs';
 import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
 import { writeParquet } from '../fixtures/parquet.js';
 import { convNet, modelBytes, tokenNet } from '../networks/onnx/models.js';
-import { cli, main, tinySource } from '../tiny.js';
+import { cli, flagsOf, main, tinySource } from '../tiny.js';
 
 /**
  * What the documents' commands and snippets become here. Every row must fit something, and every step that is not a
@@ -24,7 +24,8 @@ export interface Row {
   readonly not?: string;
 }
 
-const small = '--epochs 1 --batch 8 --lr 0.01 --width 0.0625';
+const smallOptions = { epochs: 1, batch: 8, lr: 0.01, width: 0.0625 };
+const small = flagsOf(smallOptions).join(' ');
 
 export const rows: readonly Row[] = [
   { fits: /^npm (run demo|test)\b/, not: 'sets the machine up; then it trains, or tests, for minutes' },
@@ -93,6 +94,14 @@ async function pets(folder: string): Promise<void> {
   }
 }
 
+/** Runs a command in the folder of these files. */
+async function made(out: string, verb: string, options: object): Promise<void> {
+  const command = [verb, ...flagsOf({ ...options, threads: 1, out: relative(folderOf(out), out) })];
+  const { code, stderr } = await cli(command, { cwd: folderOf(out) });
+  if (code !== 0) throw new Error(stderr);
+}
+const folderOf = (run: string) => dirname(dirname(run));
+
 const photograph = async (file: string) => write(file, await encode(pattern(1, 40, 30), 40, 30, 'jpeg'));
 const resnet32 = async (file: string) =>
   copyFileSync(await tinySource({ name: 'resnet32', classes: 200, width: 0.0625 }), file);
@@ -116,49 +125,15 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
   'convnext-tiny.onnx': (file) => writeFileSync(file, modelBytes(convNet())),
   'vit.onnx': (file) => writeFileSync(file, modelBytes(tokenNet())),
   'svhn.pth': async (file) => copyFileSync(await tinySource({ name: 'resnet20', width: 0.0625 }), file),
-  'runs/first': async (out) => {
-    const data = join(dirname(dirname(out)), 'photos');
-    const options = ['--method', 'scratch', '--target', 'vgg9_bn', '--validation', '2', '--threads', '1'];
-    const { code, stderr } = await cli(['transfer', ...options, ...small.split(' '), '--data', data, '--out', out]);
-    if (code !== 0) throw new Error(stderr);
-  },
-  'runs/photos': async (out) => {
-    const [data, source] = [join(dirname(dirname(out)), 'photos'), join(dirname(dirname(out)), 'resnet32.pth')];
-    const { code, stderr } = await cli([
-      'train',
-      data,
-      '--source',
-      source,
-      '--time',
-      '1s',
-      '--threads',
-      '1',
-      '--out',
-      out,
-    ]);
-    if (code !== 0) throw new Error(stderr);
-  },
+  'runs/first': (out) =>
+    made(out, 'transfer', { ...smallOptions, data: 'photos', method: 'scratch', target: 'vgg9_bn', validation: 2 }),
+  'runs/photos': (out) => made(out, 'train', { data: 'photos', source: 'resnet32.pth', time: '1s' }),
   'runs/big': async (out) =>
     write(join(out, 'best.safetensors'), readFileSync(await tinySource({ name: 'resnet18' }, { size: 224 }))),
-  'runs/compare': async (out) => {
-    const data = join(dirname(dirname(out)), 'photos');
-    const options = [
-      '--methods',
-      'scratch,fm',
-      '--seeds',
-      '1',
-      '--target',
-      'vgg9_bn',
-      '--threads',
-      '1',
-      '--per-class',
-      '2',
-    ];
-    const source = ['--source', join(dirname(dirname(out)), 'resnet32.pth'), '--source-network', 'resnet32'];
-    const width = ['--source-width', '0.0625'];
-    const flags = [...options, ...source, ...width, ...small.split(' '), '--data', data, '--out', out];
-    const { code, stderr } = await cli(['compare', ...flags]);
-    if (code !== 0) throw new Error(stderr);
+  'runs/compare': (out) => {
+    const source = { source: 'resnet32.pth', sourceNetwork: 'resnet32', sourceWidth: 0.0625 };
+    const experiment = { methods: 'scratch,fm', seeds: 1, target: 'vgg9_bn', perClass: 2, data: 'photos' };
+    return made(out, 'compare', { ...smallOptions, ...source, ...experiment });
   },
 };
 

@@ -40,13 +40,6 @@ it('says, draws and lists of a pair what the conclusion says of it', () => {
   expect(toScratch).toContain('<td>-12.34 to 88.54</td>');
 });
 
-it('names a pair that no seed settles', () => {
-  const page = comparisonPage({ ...shown, rows: [row('at', [0.4]), row('fm', [0.5])] }).main.text;
-  expect(page).toContain(
-    '<p>fm is 10.0 points ahead of at (one seed that both finished): one seed settles nothing.</p>',
-  );
-});
-
 it('has no column that no row fills', () => {
   const headsOf = (validation?: number[]) =>
     comparisonPage({ ...shown, rows: [{ ...row('at', [0.4]), ...(validation && { validation }) }] }).main.text;

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { methodEntries } from '../../src/experiments/entries.js';
-import { rowNames } from '../../src/options/methods.js';
 
 it('finetune-source reads the first source, and no option of the target', () => {
   const options = {
@@ -28,13 +27,4 @@ it('finetune-source reads the first source, and no option of the target', () => 
     sourceLicence: 'MIT',
     perClass: 3,
   });
-});
-
-it('everything that can be listed makes an entry of its own name', () => {
-  const entries = methodEntries({ source: 'a', target: 'vgg9_bn', targetInit: 'b', methods: rowNames.join(',') });
-  expect(entries.map(({ label }) => label)).toEqual(rowNames);
-  const starts = new Map(entries.map(({ label, options }) => [label, options.targetInit]));
-  for (const [label, start] of starts) {
-    expect(start).toBe({ 'finetune-source': 'a', finetune: 'b', 'l2-sp': 'b' }[label]);
-  }
 });

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   collect,
@@ -10,43 +8,33 @@ import {
   type Follow,
   planComparison,
   planCurve,
+  type RunEvent,
   resumeComparison,
   resumeOrStart,
 } from '../../src/index.js';
 import { encode, pattern } from '../data/generate.js';
+import { abortAt, warningsOf } from '../outcomes.js';
 import {
   cli,
   cliUntil,
+  flagsOf,
   holdElsewhere,
-  main,
-  type Outcome,
+  newPath,
+  run,
   temporaryFolder,
   tinyData,
   tinyOptions,
   tinySource,
 } from '../tiny.js';
+import { linesOf, runLine, schedulerEnv } from './lines.js';
 
 const images = tinyData();
 const { pairs: _, ...common } = tinyOptions;
 let source: string;
-let bin: string;
 beforeAll(async () => {
   source = await tinySource({ width: 0.25 });
-  bin = temporaryFolder();
-  const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
-  writeFileSync(join(bin, 'l2t-native'), command, { mode: 0o755 });
 });
 const options = () => ({ ...common, data: images, epochs: 1, perClass: 6 });
-
-/** Runs a line of runs.txt as a scheduler does. */
-const runLine = (line: string, cwd: string): Promise<Outcome> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, OMP_NUM_THREADS: '1' };
-    const child = execFile('sh', ['-c', line], { cwd, env }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
-    );
-  });
-const linesOf = (folder: string) => readFileSync(join(folder, 'runs.txt'), 'utf8').trimEnd().split('\n');
 
 /** The table's three files, without what was measured. */
 function tableOf(folder: string): string[] {
@@ -59,16 +47,11 @@ function tableOf(folder: string): string[] {
   ];
 }
 
-const flags = Object.entries({ ...common, epochs: 1, perClass: 6, seeds: 2 }).flatMap(([key, value]) => [
-  `--${key.replace('perClass', 'per-class')}`,
-  String(value),
-]);
-
 describe('an experiment that was planned', { timeout: 240_000 }, () => {
   it('gives the table of the same comparison in one process, byte for byte but for times', async () => {
     const [planned, whole] = [temporaryFolder(), temporaryFolder()];
-    const methods = ['--methods', 'l2t-ww,finetune-source'];
-    const experiment = ['compare', '--source', source, '--data', images, ...flags, ...methods];
+    const given = { ...options(), source, methods: 'l2t-ww,finetune-source', seeds: 2 };
+    const experiment = ['compare', ...flagsOf(given)];
     const { code, stdout, stderr } = await cli([...experiment, '--plan', 'exp'], { cwd: planned });
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^4 runs are planned in exp: runs\.txt, array\.sbatch, plan\.yaml\n/);
@@ -102,38 +85,30 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
   });
 
   it('is finished locally where a scheduler began it, and by a scheduler where it began locally', async () => {
-    const [planned, local, whole] = [temporaryFolder(), temporaryFolder(), temporaryFolder()].map((each) =>
-      join(each, 'x'),
-    );
+    const [planned, local, whole] = [newPath(), newPath(), newPath()];
     const given = { ...options(), threads: 1, source, methods: 'scratch,fm:one-to-one', seeds: 2 };
-    await compare({ ...given, out: whole as string });
-    const { runs } = await planComparison(planned as string, given);
+    await compare({ ...given, out: whole });
+    const { runs } = await planComparison(planned, given);
     // One run is finished, another one is held by somebody else.
-    expect((await runLine(runs[1] as string, planned as string)).code).toBe(0);
-    holdElsewhere(join(planned as string, 'fm_one-to-one-1'));
-    const first = await resumeComparison(planned as string);
+    expect((await runLine(runs[1] as string, planned)).code).toBe(0);
+    holdElsewhere(join(planned, 'fm_one-to-one-1'));
+    const first = await resumeComparison(planned);
     expect(first.unfinished).toMatchObject([{ title: 'fm:one-to-one', seed: 1, state: 'running' }]);
-    rmSync(join(planned as string, 'fm_one-to-one-1'), { recursive: true });
-    expect((await resumeComparison(planned as string)).unfinished).toEqual([]);
-    expect(tableOf(planned as string)).toEqual(tableOf(whole as string));
+    rmSync(join(planned, 'fm_one-to-one-1'), { recursive: true });
+    expect((await resumeComparison(planned)).unfinished).toEqual([]);
+    expect(tableOf(planned)).toEqual(tableOf(whole));
 
     const controller = new AbortController();
     const stop: Follow = async (run, _label, seed) => {
       if (seed === 1) controller.abort();
       return run.result;
     };
-    const interrupted = compare({
-      ...given,
-      parallel: 1,
-      follow: stop,
-      signal: controller.signal,
-      out: local as string,
-    });
+    const interrupted = compare({ ...given, parallel: 1, follow: stop, signal: controller.signal, out: local });
     await expect(interrupted).rejects.toMatchObject({ code: 'ABORTED' });
-    renameSync(local as string, `${local}-moved`);
+    renameSync(local, `${local}-moved`);
     for (const line of linesOf(`${local}-moved`)) expect((await runLine(line, `${local}-moved`)).code).toBe(0);
     expect((await collect(`${local}-moved`)).unfinished).toEqual([]);
-    expect(tableOf(`${local}-moved`)).toEqual(tableOf(whole as string));
+    expect(tableOf(`${local}-moved`)).toEqual(tableOf(whole));
   });
 
   it('says what is missing or failed, and why', async () => {
@@ -194,7 +169,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
   });
 
   it('counts a run that diverged, and goes on with one that was killed', async () => {
-    const out = join(temporaryFolder(), 'exp');
+    const out = newPath();
     const steep = { ...options(), lr: 100, momentum: 0.99, epochs: 20, batch: 2 };
     const { runs } = await planComparison(out, { ...steep, methods: 'scratch', seeds: 1 });
     expect((await runLine(runs[0] as string, out)).code).toBe(1);
@@ -203,24 +178,19 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     expect([rows[0]?.accuracies, rows[0]?.missing, unfinished]).toEqual([[null], undefined, []]);
     expect(warnings).toEqual([expect.stringMatching(/^scratch, seed 0 \(.*\): The cross-entropy became NaN /)]);
 
-    const folder = join(temporaryFolder(), 'run');
+    const folder = newPath();
     const long = { ...options(), epochs: 5000, target: 'vgg9_bn', method: 'scratch', out: folder } as const;
-    const words = Object.entries(long).flatMap(([key, value]) => [`--${key.replace('perC', 'per-c')}`, String(value)]);
-    const command = ['transfer', '--resume-or-start', ...words];
+    const command = ['transfer', '--resume-or-start', ...flagsOf(long)];
     const { child, ended } = await cliUntil(command, /epoch +2\//);
     child.kill('SIGKILL');
     await ended;
-    const controller = new AbortController();
-    const run = resumeOrStart({ ...long, signal: controller.signal });
-    const seen: string[] = [];
-    for await (const event of run) {
-      if (event.type === 'warning') seen.push(event.message);
-      if (event.type !== 'epoch') continue;
-      expect(event.epoch).toBeGreaterThan(0);
-      controller.abort();
-    }
-    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(seen[0]).toMatch(
+    const seen: RunEvent[] = [];
+    await abortAt(
+      (signal) => resumeOrStart({ ...long, signal }),
+      (event) => seen.push(event) > 0 && event.type === 'epoch',
+    );
+    expect(seen.find((event) => event.type === 'epoch')?.epoch).toBeGreaterThan(0);
+    expect(warningsOf(seen)[0]).toMatch(
       new RegExp(`was in use by process ${child.pid} on ${hostname()}, which has ended: it is taken over$`),
     );
     expect(readdirSync(folder).filter((name) => /^lock|^failure/.test(name))).toEqual(['lock']);
@@ -260,7 +230,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
   });
 
   it('is refused where a source does not exist, with --out, and in a folder that holds one', async () => {
-    const out = join(temporaryFolder(), 'exp');
+    const out = newPath();
     const given = { ...options(), methods: 'scratch', seeds: 1 };
     await expect(planComparison(out, { ...given, methods: 'fm', source: 'none.pth' })).rejects.toThrow(
       /Cannot read .*none\.pth/,
@@ -287,11 +257,8 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     const { runs } = await planComparison(out, { ...options(), methods: 'scratch', seeds: 2 });
     expect(runs).toHaveLength(2);
     const task = (id: string) =>
-      promisify(execFile)('bash', ['array.sbatch'], {
-        cwd: out,
-        env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, SLURM_ARRAY_TASK_ID: id },
-      });
+      run(['bash', 'array.sbatch'], { cwd: out, env: { ...schedulerEnv, SLURM_ARRAY_TASK_ID: id } });
     expect((await task('2')).stdout).toMatch(/scratch-1\/best\.safetensors\n$/);
-    await expect(task('3')).rejects.toThrow(/runs\.txt has no line 3/);
+    expect((await task('3')).stderr).toMatch(/runs\.txt has no line 3/);
   });
 });

@@ -1,31 +1,18 @@
-import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { collect, compare, dryRun, type Follow, planComparison, planCurve, resumeComparison } from '../../src/index.js';
-import { cli, main, type Outcome, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { refusal } from '../outcomes.js';
+import { cli, newPath, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { linesOf, runLine } from './lines.js';
 
 const { pairs: _, batch: __, ...common } = tinyOptions;
 const data = tinyData();
 let source: string;
-let bin: string;
 beforeAll(async () => {
   source = await tinySource({ width: 0.25 });
-  bin = temporaryFolder();
-  const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
-  writeFileSync(join(bin, 'l2t-native'), command, { mode: 0o755 });
 });
 const given = () => ({ ...common, data, source, epochs: 1, sourceFinetune: 2, seeds: 1 });
-const out = () => join(temporaryFolder(), 'experiment');
-
-/** Runs a line of runs.txt as a scheduler does. */
-const runLine = (line: string, cwd: string): Promise<Outcome> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
-    const child = execFile('sh', ['-c', line], { cwd, env }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
-    );
-  });
 
 const foldersOf = (folder: string) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
@@ -38,7 +25,7 @@ const tableOf = (folder: string) =>
 
 describe('an experiment with sourceFinetune', { timeout: 120_000 }, () => {
   it('fine-tunes the source once for all rows that learn from it, in a process or by lines at once, also if it is interrupted', async () => {
-    const [whole, planned, half] = [out(), out(), out()];
+    const [whole, planned, half] = [newPath(), newPath(), newPath()];
     const options = { ...given(), methods: 'scratch,fm,lwf,finetune-source' };
     const titles: string[] = [];
     const follow: Follow = (run, label, seed) => {
@@ -52,11 +39,9 @@ describe('an experiment with sourceFinetune', { timeout: 120_000 }, () => {
     const seconds = readFileSync(join(whole, 'source-0-0/timing.jsonl'), 'utf8').trim().split('\n');
     const total = seconds.reduce((sum, line) => sum + JSON.parse(line).seconds, 0);
     expect(rows.map(({ label, finetuning }) => [label, finetuning])).toEqual([
-      ...[
-        ['scratch', undefined],
-        ['fm', total],
-        ['lwf', total],
-      ],
+      ['scratch', undefined],
+      ['fm', total],
+      ['lwf', total],
       ['finetune-source', undefined],
     ]);
     expect(readFileSync(join(whole, 'comparison.md'), 'utf8')).toMatch(
@@ -94,16 +79,12 @@ describe('an experiment with sourceFinetune', { timeout: 120_000 }, () => {
     const outs = runs.map((line) => / --out (\S+)/.exec(line)?.[1]);
     expect(outs.slice(0, 4)).toEqual(['source-0-4-0', 'source-0-4-1', 'source-0-6-0', 'source-0-6-1']);
     expect(outs).toHaveLength(12);
-    const lines = readFileSync(join(folder, 'runs.txt'), 'utf8').trimEnd().split('\n');
-    expect(lines.filter((line) => line.includes(' --source-finetune 2 --share-source '))).toHaveLength(4);
+    expect(linesOf(folder).filter((line) => line.includes(' --source-finetune 2 --share-source '))).toHaveLength(4);
   });
 
   it('is refused where no method learns from a source; its time is estimated', async () => {
-    const useless = planComparison(out(), { data, source, sourceFinetune: 2, methods: 'finetune-source,scratch' });
-    await expect(useless).rejects.toMatchObject({
-      code: 'INVALID_OPTION',
-      message: expect.stringMatching(/sourceFinetune/),
-    });
+    const useless = planComparison(newPath(), { data, source, sourceFinetune: 2, methods: 'finetune-source,scratch' });
+    await expect(useless).rejects.toThrow(refusal('INVALID_OPTION', /sourceFinetune/));
     expect((await cli(['compare', '--share-source'])).stderr).toMatch(/unknown option '--share-source'/);
     const tiny = { width: 0.0625, epochs: 3, batch: 50, threads: 1, perClass: '50', validation: 0 } as const;
     const { estimate } = await dryRun('cifar10-few-images', { ...tiny, methods: 'fm', sourceFinetune: 2 });

@@ -18,19 +18,19 @@ Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_
   return result;
 }
 
+double relative_error(const at::Tensor& got, const at::Tensor& want) {
+  const auto wanted = want.to(at::kDouble);
+  const double norm = wanted.norm().item<double>();
+  const double distance = (got.to(at::kDouble) - wanted).norm().item<double>();
+  return norm > 0 ? distance / norm : distance;
+}
+
 namespace {
 
 Tensors draw_like(const Tensors& tensors) {
   Tensors result;
   for (const auto& tensor : tensors) result.push_back(at::randn_like(tensor));
   return result;
-}
-
-double relative_error(const at::Tensor& got, const at::Tensor& want) {
-  const auto wanted = want.to(at::kDouble);
-  const double norm = wanted.norm().item<double>();
-  const double distance = (got.to(at::kDouble) - wanted).norm().item<double>();
-  return norm > 0 ? distance / norm : distance;
 }
 
 /// The four sweeps by automatic differentiation. With g(u) = ∇x ⟨y, u⟩: ẏ = ∂/∂u ⟨g(u), ẋ⟩, x̄̇ = ∂/∂x ⟨g(ȳ), ẋ⟩ + g(ȳ̇).

@@ -29,6 +29,9 @@ struct Rule {
 /// A random input in float64.
 at::Tensor draw(at::IntArrayRef shape);
 
+/// ‖got − want‖ / ‖want‖, in float64; ‖got‖ if `want` is 0.
+double relative_error(const at::Tensor& got, const at::Tensor& want);
+
 /// For a loss, whose sweeps take the cotangent as a constant 1: scales x̄̇ by ȳ, and adds x̄ times ȳ̇.
 Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot);
 

@@ -11,7 +11,7 @@ import {
   type SaveEvent,
   type StepEvent,
 } from '../../src/native/addon.js';
-import { type MethodName, methodOf, type SettingValues, settingsOf } from '../../src/options/methods.js';
+import { type MethodName, methodOf, needsOf, type SettingValues, settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
 import { uniform } from '../../tools/parity/uniform.js';
 
@@ -61,16 +61,19 @@ type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
   readonly settings?: SettingValues;
 };
 
-/** A source of other classes than the data's, unless the method needs the same. */
-const sourceFor = (method: MethodName) => ({
-  name: 'resnet20',
-  classes: methodOf(method).terms.includes('kd') ? 4 : 6,
-  width: 0.125,
-});
-
-/** A short L2T-ww run: an untrained source, 16 images, 4 steps an epoch, two epochs. */
+/** A short run: an untrained source if the method reads one, 16 images, 4 steps an epoch, two epochs. */
 export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges = {}): RunJob {
-  const sourceNetwork = sourceFor(method);
+  const needs = needsOf(method);
+  // Of other classes than the data's, unless the method needs the same.
+  const classes = methodOf(method).terms.includes('kd') ? 4 : 6;
+  const network = { name: 'resnet20', classes, width: 0.125 };
+  const source = {
+    network,
+    size: 32,
+    weights: addon().initialise(network, 11),
+    normalisation: imagenetNormalisation,
+    pairs: needs.pairs ? addon().pairs(network, 32, targetNetwork, 32, 'one-to-one') : [],
+  };
   return {
     ...settingsOf(method, { metaLr: 1e-3, ...settings }),
     method,
@@ -87,15 +90,7 @@ export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges
     target: targetNetwork,
     size: 32,
     normalisation: imagenetNormalisation,
-    sources: [
-      {
-        network: sourceNetwork,
-        size: 32,
-        weights: addon().initialise(sourceNetwork, 11),
-        normalisation: imagenetNormalisation,
-        pairs: addon().pairs(sourceNetwork, 32, targetNetwork, 32, 'one-to-one'),
-      },
-    ],
+    sources: needs.source ? [source] : [],
     train: images(16),
     resizedCrops: false,
     evaluationBatch: 256,
@@ -110,7 +105,7 @@ export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges
   };
 }
 
-export const scratch = (changes: TinyChanges = {}): RunJob => tinyJob({ method: 'scratch', sources: [], ...changes });
+export const scratch = (changes: TinyChanges = {}): RunJob => tinyJob({ method: 'scratch', ...changes });
 
 export const newRun = (job: RunJob, onEvent: (event: NativeEvent) => void): NativeRun =>
   new (addon().Run)(job, job, onEvent);

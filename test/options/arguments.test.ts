@@ -11,6 +11,7 @@ import {
   pretrainSchema,
   transferSchema,
 } from '../../src/options/schemas.js';
+import { failureOf } from '../outcomes.js';
 import { temporaryFolder, tinyData, tinySource } from '../tiny.js';
 
 /** Whatever the package makes on disk without being told where lies below the working directory. */
@@ -27,17 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => process.chdir(here));
 
-const thrower = new Proxy(
-  {},
-  {
-    get: () => {
-      throw new Error('a trap');
-    },
-    ownKeys: () => {
-      throw new Error('a trap');
-    },
-  },
-);
+const trap = () => {
+  throw new Error('a trap');
+};
+const thrower = new Proxy({}, { get: trap, ownKeys: trap });
 const getter = {
   get data(): never {
     throw new Error('a getter');
@@ -151,16 +145,6 @@ const calls: Readonly<Record<string, Ways>> = {
   resumeTrain: { needed: [(v) => api.resumeTrain(v).result], optional: [(v) => api.resumeTrain(empty, v).result] },
 };
 
-/** 'CODE message' of what a call throws or rejects with. */
-async function failure(call: () => unknown): Promise<string> {
-  try {
-    await call();
-    return 'no error';
-  } catch (error) {
-    return error instanceof api.L2TError ? `${error.code} ${error.message}` : `no L2TError: ${error}`;
-  }
-}
-
 describe('wrong arguments', () => {
   it('are tried on every function that is exported', () => {
     const functions = Object.entries(api).filter(([name, value]) => typeof value === 'function' && name !== 'L2TError');
@@ -173,7 +157,7 @@ describe('wrong arguments', () => {
     for (const way of [...needed, ...optional]) {
       for (const [name, value] of hostile) {
         if (value === undefined && optional.includes(way)) continue;
-        const said = await failure(() => way(value as never));
+        const said = await failureOf(() => way(value as never));
         if (!said.startsWith('INVALID_OPTION ')) wrong.push(`${way} of ${name}: ${said}`);
       }
     }
@@ -182,13 +166,13 @@ describe('wrong arguments', () => {
   });
 
   it('are named, and shown as they are', async () => {
-    expect(await failure(() => api.resume(null as never).result)).toBe(
+    expect(await failureOf(() => api.resume(null as never).result)).toBe(
       'INVALID_OPTION The run folder is null: it must be a path.',
     );
-    expect(await failure(() => api.transfer(null as never).result)).toBe(
+    expect(await failureOf(() => api.transfer(null as never).result)).toBe(
       'INVALID_OPTION The options argument is null: it must be an object of options.',
     );
-    expect(await failure(() => api.Network.from({ network: { name: 'x' } } as never))).toMatch(
+    expect(await failureOf(() => api.Network.from({ network: { name: 'x' } } as never))).toMatch(
       /^INVALID_OPTION The checkpoint's network\.name is missing or wrong: give a checkpoint, such as a run's result/,
     );
     const shown: readonly [value: unknown, text: string][] = [
@@ -198,9 +182,9 @@ describe('wrong arguments', () => {
       [Symbol('x'), 'Symbol(x)'],
       [null, 'null'],
     ];
-    expect(await failure(() => api.checkData({ data: 'a\0b' }))).toMatch(/^INVALID_OPTION Option data is .*a path/);
+    expect(await failureOf(() => api.checkData({ data: 'a\0b' }))).toMatch(/^INVALID_OPTION Option data is .*a path/);
     for (const [epochs, text] of shown) {
-      expect(await failure(() => api.transfer({ epochs } as never).result)).toBe(
+      expect(await failureOf(() => api.transfer({ epochs } as never).result)).toBe(
         `INVALID_OPTION Option epochs is ${text}: it must be a whole number from 1 to 1000000.`,
       );
     }
@@ -222,7 +206,7 @@ describe('wrong arguments', () => {
   ] as const)('beside the options of %s are found before anything is made', async (_, call) => {
     for (const [key, allowed] of Object.entries(controls)) {
       for (const [, value] of hostile.filter(([, value]) => value !== undefined && typeof value !== 'function')) {
-        expect(await failure(() => call({ [key]: value }))).toMatch(
+        expect(await failureOf(() => call({ [key]: value }))).toMatch(
           new RegExp(
             `^INVALID_OPTION Option ${key} (is .*: it must be ${allowed}\\.|cannot be read: .*|is unknown: .*)$`,
           ),
@@ -244,7 +228,7 @@ describe('wrong arguments', () => {
     const never = hostile.filter(([name]) => /BigInt|symbol|NaN|null|function|proxy|getter/.test(name));
     for (const key of Object.keys(schema.shape)) {
       for (const [, value] of never) {
-        const said = await failure(() => call({ [key]: value } as never));
+        const said = await failureOf(() => call({ [key]: value } as never));
         expect(said).toMatch(new RegExp(`^INVALID_OPTION (Option ${key} is .*: it must be |.* cannot be read: )`));
       }
     }

@@ -1,36 +1,19 @@
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { transfer } from '../../src/index.js';
 import { sizeWarning, threadsWarning } from '../../src/options/cost.js';
-import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { eventsOf, warningsOf } from '../outcomes.js';
+import { cli, flagsOf, newPath, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 it('a run with more threads than cores says so and goes on, and once for all runs of a comparison', async () => {
   const [data, threads] = [tinyData(), 2 * availableParallelism()];
-  const { lr: _, pairs: __, ...options } = tinyOptions;
-  const tiny = { ...options, method: 'scratch', data, lr: 0.01, epochs: 1, threads } as const;
-  const run = transfer({ ...tiny, out: join(temporaryFolder(), 'run') });
-  const warnings: string[] = [];
-  for await (const event of run) if (event.type === 'warning') warnings.push(event.message);
-  expect(warnings).toEqual([
+  const { pairs: _, ...options } = { ...tinyOptions, data, epochs: 1, threads };
+  const events = await eventsOf(transfer({ ...options, method: 'scratch', out: newPath() }));
+  expect(warningsOf(events)).toEqual([
     expect.stringMatching(new RegExp(`^${threads} threads share .* threads: \\d+, or leave it out$`)),
   ]);
-  const methods = [
-    '--methods',
-    'scratch',
-    '--seeds',
-    '2',
-    '--parallel',
-    '1',
-    '--target',
-    'vgg9_bn',
-    '--width',
-    '0.125',
-  ];
-  const { stderr, code } = await cli([
-    ...['compare', ...methods, '--data', data, '--epochs', '1', '--lr', '0.01', '--threads', String(threads)],
-    ...['--out', join(temporaryFolder(), 'compare')],
-  ]);
+  const experiment = { ...options, methods: 'scratch', seeds: 2, parallel: 1, out: newPath() };
+  const { stderr, code } = await cli(['compare', ...flagsOf(experiment)]);
   expect([code, stderr.match(/warning: .* threads share .* --threads \d+, or leave it out$/gm)?.length]).toEqual([
     0, 1,
   ]);

@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../setup/files.mjs';
-import { L2TError, Network, transfer } from '../../src/index.js';
+import { L2TError, transfer } from '../../src/index.js';
 import type { About } from '../../src/options/check.js';
 import { helpOf } from '../../src/options/check.js';
 import { resumeCommand } from '../../src/options/command.js';
 import { settings } from '../../src/options/methods.js';
 import { flagOf, named, optionsIn, spelled } from '../../src/options/spelling.js';
 import { helpByName } from '../../tools/option-help.js';
-import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { cli, newPath, tinyData, tinyOptions } from '../tiny.js';
 
 describe('a message', () => {
   it.each([
@@ -71,7 +71,7 @@ it('help names other options as the command line or TypeScript does', () => {
 });
 
 describe('what a caller is told', () => {
-  const given = { ...tinyOptions, method: 'scratch', pairs: undefined, out: join(temporaryFolder(), 'run') } as const;
+  const given = { ...tinyOptions, method: 'scratch', pairs: undefined, out: newPath() } as const;
 
   it('names options as TypeScript does, from both sides', async () => {
     const data = tinyData();
@@ -91,12 +91,6 @@ describe('what a caller is told', () => {
       /^error\[INVALID_OPTION\]: --width is 9: /,
     );
     expect((await cli([...verb, 'vgg9_bn', '--size', '16'])).stderr).toMatch(/ Use --size \d+ or more\.\n$/);
-  });
-
-  it('is spelled in warnings, too', async () => {
-    const warnings: string[] = [];
-    await Network.load(await tinySource(), { threads: 512, onWarning: (message) => warnings.push(message) });
-    expect(warnings).toEqual([expect.stringMatching(/^512 threads share .*: use threads: \d+, or leave it out$/)]);
   });
 });
 

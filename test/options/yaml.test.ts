@@ -1,15 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { yamlOptions } from '../../src/options/options-file.js';
 import { transferSchema } from '../../src/options/schemas.js';
 import { parseYaml } from '../../src/options/yaml.js';
 import { parseRecord } from '../../src/store/record.js';
-import { write } from '../tiny.js';
+import { failureOf } from '../outcomes.js';
+import { temporaryFolder, write } from '../tiny.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'l2t-yaml-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const warned = vi.fn();
 beforeEach(() => {
@@ -19,20 +16,30 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks());
 
 describe('YAML of a person or of a run folder', () => {
+  /** Ten tens of tens …: 10¹⁰ words, were it followed. */
+  const aliasBomb = [
+    'a0: &a0 [x]',
+    ...Array.from({ length: 10 }, (_, k) => `a${k + 1}: &a${k + 1} [${Array(10).fill(`*a${k}`)}]`),
+  ].join('\n');
+
   it.each([
-    ['a tag that is not known', 'batch: !6\n'],
-    ['a tag whose value is not of its kind', 'batch: !!int x\n'],
-    ['a tag of a program', 'data: !!js/function x\n'],
-    ['a map as a key', '? [a, b]\n: 1\n'],
-    ['an alias', 'data: &a x\ntarget: *a\n'],
-    ['bytes', 'source: !!binary AAAA\n'],
-    ['a key that comes twice', 'batch: 3\nbatch: 4\n'],
-    ['a number that may be a name', 'classes: [01, 02]\n'],
-    ['a number of another base', 'classes: 0x10\n'],
-  ])('%s is an error, and nothing is printed', async (name, text) => {
-    const file = write(folder, `${name.replaceAll(' ', '-')}.yaml`, text);
-    await expect(yamlOptions(transferSchema, file)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
-    expect(() => parseRecord(text, file)).toThrow(expect.objectContaining({ code: 'INVALID_RUN' }));
+    ['batch: !6\n', 'Unresolved tag: !6 at line 1, column 8. Leave the tag out.'],
+    ['batch: !!int x\n', 'Unresolved tag: tag:yaml.org,2002:int at '],
+    ['data: !!js/function x\n', 'Unresolved tag: tag:yaml.org,2002:js/function at '],
+    ['source: !!binary AAAA\n', 'Unresolved tag: tag:yaml.org,2002:binary at '],
+    ['? [a, b]\n: 1\n', 'a key is no text.'],
+    ['batch: 3\nbatch: 4\n', "the key 'batch' comes twice at line 2, column 1."],
+    ['classes: [01, 02]\n', '01 at line 1, column 11 would be the number 1: put it in quotes if it is a name.'],
+    ['classes: 0x10\n', '0x10 at line 1, column 10 would be the number 16: '],
+    ['a: [', 'Flow sequence '],
+    ['a: 1\n---\nb: 1', 'it holds several documents (---): keep one.'],
+    [aliasBomb, 'its aliases (*name) do not exist, or are too many.'],
+  ])('%j is one sentence, and nothing else is printed', async (text, problem) => {
+    const file = write(folder, 'options.yaml', text);
+    const errors = [await failureOf(yamlOptions(transferSchema, file)), await failureOf(() => parseRecord(text, file))];
+    expect(errors[0]).toContain(`INVALID_OPTION ${file} is no valid YAML: ${problem}`);
+    expect(errors[1]).toContain(`INVALID_RUN ${file} is damaged: ${problem}`);
+    expect(errors.join('')).not.toContain('\n');
     expect(warned).not.toHaveBeenCalled();
   });
 

@@ -1,13 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../setup/files.mjs';
 import { addon } from '../../src/native/addon.js';
 import { freePort } from '../../src/system/free-port.js';
-import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
+import { contentsOf } from '../outcomes.js';
+import { cli, cliUntil, main, newPath, run, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -34,7 +33,7 @@ const training = (out: string, ...more: string[]) => [
 
 /** A run of two ranks that is under way for long. */
 async function longRun(...more: string[]) {
-  const run = join(temporaryFolder(), 'run');
+  const run = newPath();
   const started = await cliUntil(training(run, '--epochs', '5000', ...more), /epoch +1\/5000/, ranks(2));
   launchers.add(started.child);
   const pids = processesOf(run).filter((pid) => rankOf(pid) >= 0);
@@ -69,29 +68,19 @@ function commandOf(pid: string): string[] {
   }
 }
 
-async function untilGone(run: string): Promise<void> {
-  for (const start = Date.now(); processesOf(run).length > 0; ) {
-    if (Date.now() - start > 30_000) throw new Error(`left: ${processesOf(run)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
+const untilGone = (run: string) => vi.waitFor(() => expect(processesOf(run)).toEqual([]), 30_000);
 
 /** As Linux lists the sockets that listen. */
-async function untilListening(port: number): Promise<void> {
+function untilListening(port: number): Promise<void> {
   const listening = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} \\S+ 0A `);
-  for (const start = Date.now(); !listening.test(readFileSync('/proc/net/tcp', 'utf8')); ) {
-    if (Date.now() - start > 30_000) throw new Error(`nobody listens at ${port}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  return vi.waitFor(() => expect(readFileSync('/proc/net/tcp', 'utf8')).toMatch(listening), 30_000);
 }
 
 /** Runs a command of bash as each rank. Its output, by lines in order. */
-async function inRanks(count: number, command: string, env: Readonly<Record<string, string>> = {}) {
-  const { OMP_NUM_THREADS: _, MASTER_PORT: __, ...others } = process.env;
-  const child = spawn(ranksScript, [String(count), 'bash', '-c', command], { env: { ...others, ...env } });
-  const printed = text(child.stdout);
-  const [code] = await once(child, 'exit');
-  return { code, lines: (await printed).trim().split('\n').sort() };
+async function inRanks(count: number, command: string, given: Readonly<Record<string, string>> = {}) {
+  const env = { OMP_NUM_THREADS: undefined, MASTER_PORT: undefined, ...given };
+  const { code, stdout } = await run([ranksScript, String(count), 'bash', '-c', command], { env });
+  return { code, lines: stdout.trim().split('\n').sort() };
 }
 
 describe('the ranks of a command', { timeout: 60_000 }, () => {
@@ -133,21 +122,19 @@ describe('the ranks of a command', { timeout: 60_000 }, () => {
   });
 
   it.each([[[]], [['2']], [['0', 'true']], [['two', 'true']]])('%j says how it is used', async (args) => {
-    const child = spawn(ranksScript, args);
-    const said = text(child.stderr);
-    expect([(await once(child, 'exit'))[0], await said]).toEqual([2, 'usage: ranks.sh N COMMAND …\n']);
+    expect(await run([ranksScript, ...args])).toMatchObject({ code: 2, stderr: 'usage: ranks.sh N COMMAND …\n' });
   });
 });
 
 describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeout: 120_000 }, () => {
   let alone: string;
   beforeAll(async () => {
-    alone = join(temporaryFolder(), 'alone');
+    alone = newPath('alone');
     expect(await cli(training(alone, '--seed', '1'))).toMatchObject({ code: 0 });
   });
 
   it('by three processes has the losses of one process', async () => {
-    const several = join(temporaryFolder(), 'several');
+    const several = newPath('several');
     const { code, stdout, stderr } = await cli(training(several, '--seed', '1', '--json'), ranks(3));
     expect([code, stderr]).toEqual([0, expect.stringContaining('l2t-ww: vgg9_bn')]);
     expect(JSON.parse(stdout)).toMatchObject({ run: several, total: 30 });
@@ -162,14 +149,13 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
   });
 
   it('by as many processes gives the same bits, with images decoded on the way and a rate that is found', async () => {
-    const [first, second] = [0, 1].map(() => join(temporaryFolder(), 'run')) as [string, string];
+    const [first, second] = [newPath(), newPath()];
     const more = ['--size', '64', '--epochs', '1', '--lr', 'auto'];
     for (const run of [first, second]) {
       expect(await cli(training(run, ...more), ranks(2))).toMatchObject({ code: 0 });
     }
-    for (const file of ['rate.json', 'metrics.jsonl', 'best.safetensors']) {
-      expect(readFileSync(join(first, file)).equals(readFileSync(join(second, file)))).toBe(true);
-    }
+    const files = ['rate.json', 'metrics.jsonl', 'best.safetensors'];
+    expect(contentsOf(second, files)).toEqual(contentsOf(first, files));
   });
 
   it('and evaluated gives what one process gives', async () => {
@@ -240,7 +226,7 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
   });
 
   it('ends if a rank is refused', async () => {
-    const run = join(temporaryFolder(), 'run');
+    const run = newPath();
     const { code, stderr, stdout } = await cli(training(run, '--engine', 'autograd'), ranks(2));
     expect([code, stdout]).toEqual([2, '']);
     const refusal =
@@ -251,34 +237,25 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
 });
 
 describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { timeout: 60_000 }, () => {
-  const env = { ...process.env, RANK: '1', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '19' };
+  const env = { RANK: '1', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '19' };
   const end = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
-    new Promise<{ code: number | null; stderr: string }>((resolve) => {
-      const child = spawn(process.execPath, [main, ...args], {
-        env: { ...env, ...more },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      launchers.add(child);
-      let stderr = '';
-      child.stderr.on('data', (chunk) => (stderr += chunk));
-      child.on('close', (code) => resolve({ code, stderr }));
-    });
+    cli(args, { env: { ...env, ...more }, meanwhile: (child) => launchers.add(child) });
 
   it('waits for rank 0 as long as it is told to', async () => {
-    const { code, stderr } = await end(training(join(temporaryFolder(), 'run'), '--timeout', '1'));
+    const { code, stderr } = await end(training(newPath(), '--timeout', '1'));
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^error\[GROUP_FAILED\]: Rank 0 /m)]);
   });
 
   it('does not wait on after a signal', async () => {
     const port = await freePort();
-    const alone = end(training(join(temporaryFolder(), 'run')), { RANK: '0', MASTER_PORT: String(port) });
+    const alone = end(training(newPath()), { RANK: '0', MASTER_PORT: String(port) });
     await untilListening(port);
     for (const child of launchers) child.kill('SIGTERM');
     expect(await alone).toMatchObject({ code: 143 });
   });
 
   it('computes alone with --no-group', async () => {
-    const run = join(temporaryFolder(), 'run');
+    const run = newPath();
     expect(await end(training(run, '--no-group', '--epochs', '1'))).toMatchObject({ code: 0 });
     expect(readFileSync(join(run, 'options.yaml'), 'utf8')).toMatch(/^ranks: 1$/m);
   });

@@ -1,22 +1,8 @@
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { transfer } from '../../src/index.js';
 import { guessing, isAtChance, isLookedAt } from '../../src/run/chance.js';
-import { probabilityOfAtLeast } from '../../src/system/statistics.js';
-import { temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
-
-describe('the binomial tail', () => {
-  it.each([
-    [0, 10, 0.1, 1],
-    [1, 10, 0.1, 1 - 0.9 ** 10],
-    [10, 10, 0.5, 2 ** -10],
-    [3, 4, 0.5, 5 / 16],
-    // By the normal approximation, 1.28155 deviations above the mean: a tenth.
-    [100_000 * 0.1 + 1.28155 * Math.sqrt(9000), 100_000, 0.1, 0.1],
-  ])('P(X ≥ %d) of %d trials with %d', (successes, trials, probability, expected) => {
-    expect(probabilityOfAtLeast(successes, trials, probability)).toBeCloseTo(expected, 2);
-  });
-});
+import { eventsOf, warningsOf } from '../outcomes.js';
+import { newPath, tinyData, tinyOptions } from '../tiny.js';
 
 describe('a network that only guesses', () => {
   it('names the most frequent class, and its loss is the entropy of the shares', () => {
@@ -61,10 +47,8 @@ describe('a network that only guesses', () => {
 describe('a run', { timeout: 120_000 }, () => {
   const warnings = async (lr: number) => {
     const given = { ...tinyOptions, pairs: undefined, method: 'scratch', batch: 3, epochs: 6, lr } as const;
-    const run = transfer({ ...given, data: tinyData(), out: join(temporaryFolder(), 'run') });
-    const messages: string[] = [];
-    for await (const event of run) if (event.type === 'warning') messages.push(event.message);
-    return messages.filter((message) => message.startsWith('nothing is learned'));
+    const events = await eventsOf(transfer({ ...given, data: tinyData(), out: newPath() }));
+    return warningsOf(events).filter((message) => message.startsWith('nothing is learned'));
   };
 
   it('that learns nothing says so once, and what to try', async () => {

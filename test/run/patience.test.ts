@@ -3,23 +3,19 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { resume, transfer } from '../../src/index.js';
 import type { RunResult } from '../../src/run/run.js';
-import { cli, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
+import { abortAt, contentsOf } from '../outcomes.js';
+import { cli, newPath, tinyData, tinyOptions } from '../tiny.js';
 
 const { pairs: _, ...tiny } = tinyOptions;
 const data = tinyData();
 const habits = { validation: 3, patience: 2, evalEvery: 2, augment: 'none', log: ['csv'] } as const;
 const options = { ...tiny, ...habits, method: 'scratch', data, epochs: 30, batch: 9, saveEvery: 0.01 } as const;
-const out = () => join(temporaryFolder(), 'run');
 const read = (run: string, name: string) => readFileSync(join(run, name), 'utf8');
-const contents = (run: string) =>
-  ['options.yaml', 'metrics.jsonl', 'best.safetensors', 'state.safetensors'].map((name) =>
-    readFileSync(join(run, name), 'base64'),
-  );
 
 describe('a run with patience, whole images, and a validation every second epoch', { timeout: 120_000 }, () => {
   let whole: RunResult;
   beforeAll(async () => {
-    whole = await transfer({ ...options, out: out() }).result;
+    whole = await transfer({ ...options, out: newPath() }).result;
   }, 120_000);
 
   it('ends early as a finished run, whose result is the best validated epoch', async () => {
@@ -40,16 +36,13 @@ describe('a run with patience, whole images, and a validation every second epoch
   });
 
   it('is interrupted and resumed to the same bytes', async () => {
-    const controller = new AbortController();
-    const run = transfer({ ...options, out: out(), signal: controller.signal });
-    let folder = '';
-    for await (const event of run) {
-      if (event.type === 'start') folder = event.run;
-      if (event.type === 'step' && event.epoch === whole.epochs - 2 && event.step === 2) controller.abort();
-    }
-    await run.result.catch(() => {});
+    const folder = newPath();
+    await abortAt(
+      (signal) => transfer({ ...options, out: folder, signal }),
+      (event) => event.type === 'step' && event.epoch === whole.epochs - 2 && event.step === 2,
+    );
     const resumed = await resume(folder).result;
-    expect(contents(folder)).toEqual(contents(whole.run));
+    expect(contentsOf(folder)).toEqual(contentsOf(whole.run));
     expect(resumed).toMatchObject({ epochs: whole.epochs, endedEarly: true, best: whole.best });
   });
 });

@@ -2,24 +2,22 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { L2TError, resume, transfer } from '../../src/index.js';
+import { resume, transfer } from '../../src/index.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { inspectRun } from '../../src/report/inspect.js';
 import { runFormat } from '../../src/store/record.js';
+import { abortAt, contentsOf, failureOf, refusal } from '../outcomes.js';
 import {
   cli,
   cliUntil,
+  flagsOf,
   holdElsewhere,
+  newPath,
   temporaryFolder,
   tinyData,
-  tinyFlags,
   tinyOptions,
   tinySource,
 } from '../tiny.js';
-
-const files = ['options.yaml', 'metrics.jsonl', 'last.safetensors', 'best.safetensors', 'state.safetensors'];
-const contents = (run: string) =>
-  Object.fromEntries(files.map((name) => [name, readFileSync(join(run, name), 'base64')]));
 
 let data: string;
 let source: string;
@@ -32,42 +30,35 @@ const options = { ...tinyOptions, batch: 3, epochs: 3, saveEvery: 0.05 };
 beforeAll(async () => {
   data = tinyData();
   source = await tinySource();
-  whole = join(temporaryFolder(), 'run');
-  half = join(temporaryFolder(), 'run');
+  whole = newPath();
+  half = newPath();
   await transfer({ ...options, source, data, out: whole }).result;
-  const controller = new AbortController();
-  const run = transfer({ ...options, source, data, out: half, signal: controller.signal });
-  for await (const event of run) if (event.type === 'step' && event.epoch === 1 && event.step > 3) controller.abort();
-  await run.result.catch(() => {});
+  await abortAt(
+    (signal) => transfer({ ...options, source, data, out: half, signal }),
+    (event) => event.type === 'step' && event.epoch === 1 && event.step > 3,
+  );
 }, 120_000);
 
 const copyOf = (run: string): string => {
-  const copy = join(temporaryFolder(), 'run');
+  const copy = newPath();
   cpSync(run, copy, { recursive: true });
   return copy;
 };
 
-const failure = (run: string) =>
-  resume(run).result.then(
-    () => 'nothing',
-    (error: unknown) => (error instanceof L2TError ? `${error.code} ${error.message}` : String(error)),
-  );
+const failure = (run: string) => failureOf(resume(run).result);
 
 describe('resume', { timeout: 120_000 }, () => {
   it('after an abort continues to the same bytes', async () => {
     const run = copyOf(half);
     await resume(run).result;
-    expect(contents(run)).toEqual(contents(whole));
+    expect(contentsOf(run)).toEqual(contentsOf(whole));
   });
 
   it('after SIGKILL within an epoch continues to the same bytes', async () => {
-    const flags = [...tinyFlags, '--batch', '3', '--epochs', '3', '--save-every', '0.05'];
     const killed = async (): Promise<string> => {
-      const run = join(temporaryFolder(), 'run');
-      const { child, ended } = await cliUntil(
-        ['transfer', '--source', source, '--data', data, '--out', run, ...flags],
-        /epoch 1\/3/,
-      );
+      const run = newPath();
+      const flags = flagsOf({ ...options, source, data, out: run });
+      const { child, ended } = await cliUntil(['transfer', ...flags], /epoch 1\/3/);
       await new Promise((resolve) => setTimeout(resolve, 150));
       child.kill('SIGKILL');
       const { signal } = await ended;
@@ -80,18 +71,17 @@ describe('resume', { timeout: 120_000 }, () => {
     const resumed = await cli(['transfer', '--resume', run, '--json']);
     expect(resumed.stderr).not.toMatch(/error/);
     expect(resumed.code).toBe(0);
-    expect(contents(run)).toEqual(contents(whole));
+    expect(contentsOf(run)).toEqual(contentsOf(whole));
   });
 
   it('of a finished run gives its result again, without data or source', async () => {
     const run = copyOf(whole);
-    const options = readFileSync(join(run, 'options.yaml'), 'utf8');
-    expect(options).toContain(data);
+    expect(readFileSync(join(run, 'options.yaml'), 'utf8')).toContain(data);
     const first = await cli(['transfer', '--resume', run, '--json']);
     const second = await cli(['transfer', '--resume', run, '--json']);
     expect(first).toMatchObject({ code: 0, stdout: second.stdout });
     expect(JSON.parse(first.stdout)).toMatchObject({ run, method: 'l2t-ww', total: 30 });
-    expect(contents(run)).toEqual(contents(whole));
+    expect(contentsOf(run)).toEqual(contentsOf(whole));
   });
 
   it('of a folder of another format is refused, with both numbers and what to do', async () => {
@@ -107,10 +97,9 @@ describe('resume', { timeout: 120_000 }, () => {
   it('of one whose state was removed keeps what it trained, and says so', async () => {
     const run = copyOf(whole);
     rmSync(join(run, 'state.safetensors'));
-    await expect(resume(run).result).rejects.toMatchObject({
-      code: 'INVALID_RUN',
-      message: expect.stringMatching(/state\.safetensors is damaged: it is missing\. Start the run again in another/),
-    });
+    await expect(resume(run).result).rejects.toThrow(
+      refusal('INVALID_RUN', /state\.safetensors is damaged: it is missing\. Start the run again in another/),
+    );
     expect(existsSync(join(run, 'best.safetensors'))).toBe(true);
   });
 
@@ -118,7 +107,7 @@ describe('resume', { timeout: 120_000 }, () => {
     const run = copyOf(half);
     for (const name of ['state.safetensors', 'metrics.jsonl', 'timing.jsonl']) rmSync(join(run, name));
     await resume(run).result;
-    expect(contents(run)).toEqual(contents(whole));
+    expect(contentsOf(run)).toEqual(contentsOf(whole));
   });
 
   it('needs the checksum of the state', async () => {
@@ -135,7 +124,7 @@ describe('resume', { timeout: 120_000 }, () => {
     writeFileSync(metrics, `${readFileSync(metrics, 'utf8')}{"epoch":1,"half":true}\n{"epo`);
     const again = copyOf(run);
     await resume(run).result;
-    expect(contents(run)).toEqual(contents(whole));
+    expect(contentsOf(run)).toEqual(contentsOf(whole));
     expect(await cli(['transfer', '--resume', again])).toMatchObject({ code: 0 });
   });
 
@@ -150,22 +139,18 @@ describe('resume', { timeout: 120_000 }, () => {
       bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 1;
       return bytes;
     };
-    expect(await damage('state.safetensors', flipped)).toMatch(/^INVALID_RUN .*state\.safetensors.*checksum/);
-    expect(await damage('state.safetensors', (bytes) => bytes.subarray(0, 5000))).toMatch(
-      /^INVALID_RUN .*state\.safetensors/,
-    );
-    expect(await damage('best.safetensors', (bytes) => bytes.subarray(0, 5000))).toMatch(
-      /^INVALID_RUN .*best\.safetensors/,
-    );
-    expect(await damage('metrics.jsonl', () => '')).toMatch(/^INVALID_RUN .*metrics\.jsonl/);
-    expect(await damage('options.yaml', (text) => `${text}surprise: 1\n`)).toMatch(
-      /^INVALID_RUN .*options\.yaml.*surprise/,
-    );
-    expect(await damage('options.yaml', (text) => String(text).replace('lr: 0.01', 'lr: 0.02'))).toMatch(
-      /^INVALID_RUN .*options\.yaml was changed/,
-    );
-    const moved = await damage('options.yaml', (text) => String(text).replace(data, tinyData(9)));
-    expect(moved).toMatch(/^INVALID_RUN/);
+    const cut = (bytes: Buffer) => bytes.subarray(0, 5000);
+    const replaced = (before: string, after: string) => (text: Buffer) => String(text).replace(before, after);
+    for (const [name, change, message] of [
+      ['state.safetensors', flipped, /^INVALID_RUN .*state\.safetensors.*checksum/],
+      ['state.safetensors', cut, /^INVALID_RUN .*state\.safetensors/],
+      ['best.safetensors', cut, /^INVALID_RUN .*best\.safetensors/],
+      ['metrics.jsonl', () => '', /^INVALID_RUN .*metrics\.jsonl/],
+      ['options.yaml', replaced('format:', 'surprise: 1\nformat:'), /^INVALID_RUN .*options\.yaml.*surprise/],
+      ['options.yaml', replaced('lr: 0.01', 'lr: 0.02'), /^INVALID_RUN .*options\.yaml was changed/],
+      ['options.yaml', replaced(data, tinyData(9)), /^INVALID_RUN/],
+    ] as const)
+      expect(await damage(name, change)).toMatch(message);
     expect(await failure(temporaryFolder())).toMatch(/^INVALID_RUN .*holds no run/);
   });
 
@@ -193,11 +178,11 @@ describe('resume', { timeout: 120_000 }, () => {
       expect(await failure(run)).toMatch(/^INVALID_RUN .*in use by another run of this process/);
     }
     await going.result;
-    expect(contents(run)).toEqual(contents(whole));
+    expect(contentsOf(run)).toEqual(contentsOf(whole));
   });
 
   it('leaves a folder that another thread trains in alone, and goes on once the thread was ended', async () => {
-    const run = join(temporaryFolder(), 'run');
+    const run = newPath();
     // It waits for its end: Node 20 may abort the process if a thread is ended at the moment in which it opens a file.
     const code = `const { parentPort, workerData: { index, options } } = require('node:worker_threads');
       import(index).then(async ({ transfer }) => {
@@ -214,10 +199,10 @@ describe('resume', { timeout: 120_000 }, () => {
     expect(await failure(run)).toMatch(/^INVALID_RUN .*in use by another run of this process/);
     await worker.terminate();
     expect(existsSync(join(run, 'lock.holder'))).toBe(true);
-    const stop = new AbortController();
-    const going = resume(run, { signal: stop.signal });
-    for await (const { type } of going) if (type === 'step') stop.abort();
-    await expect(going.result).rejects.toMatchObject({ code: 'ABORTED' });
+    await abortAt(
+      (signal) => resume(run, { signal }),
+      ({ type }) => type === 'step',
+    );
     expect(existsSync(join(run, 'lock.holder'))).toBe(false);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { L2TError, type Run, type RunEvent, type RunResult } from '../../src/index.js';
 import { EventQueue } from '../../src/run/event-queue.js';
 import { Run as RunClass } from '../../src/run/run.js';
+import { newPath, tinyData, tinyOptions } from '../tiny.js';
 
 const warning = (message: string): RunEvent => ({ type: 'warning', message });
 
@@ -117,6 +118,14 @@ const failures: readonly (readonly [name: string, program: string, unhandled: re
   ['thrown by the loop', `try { for await (const event of failing('FILE_ACCESS')) await turn(); } catch {}`, []],
   ['ended by an abort', `for await (const event of failing('ABORTED'));`, []],
   [
+    'a training is aborted, and nobody looks',
+    `const stop = new AbortController();
+    const run = transfer({ ...training, signal: stop.signal });
+    const underWay = async () => { for await (const { type } of run) if (type === 'step') stop.abort(); };
+    await underWay().catch(() => {});`,
+    [],
+  ],
+  [
     'in a comparison',
     `await compare({ target: 'vgg9_bn', methods: 'scratch', data: '/nowhere' }).catch(() => {});`,
     [],
@@ -126,8 +135,9 @@ const failures: readonly (readonly [name: string, program: string, unhandled: re
 describe('a run that fails', () => {
   it('is an unhandled rejection exactly where nobody could learn of it', () => {
     const cases = failures.map(([name, program]) => `[${JSON.stringify(name)}, async () => { ${program} }]`);
+    const training = { ...tinyOptions, method: 'scratch', pairs: undefined, data: tinyData(4), out: newPath() };
     const program = `
-      import { compare, L2TError } from ${built('index.js')};
+      import { compare, L2TError, transfer } from ${built('index.js')};
       import { Run } from ${built('run/run.js')};
       const turn = () => new Promise((resolve) => setTimeout(resolve, 50));
       const failing = (code) => new Run(async (emit) => {
@@ -135,6 +145,7 @@ describe('a run that fails', () => {
         await new Promise((resolve) => setTimeout(resolve, 10));
         throw new L2TError(code, '');
       });
+      const training = ${JSON.stringify(training)};
       let unhandled;
       process.on('unhandledRejection', ({ code }) => unhandled.push(code));
       for (const [name, body] of [${cases}]) {

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, type EpochMetrics, loadCheckpoint, type RunEvent, resume, transfer } from '../../src/index.js';
+import { compare, type EpochMetrics, loadCheckpoint, resume, transfer } from '../../src/index.js';
 import { saveCheckpoint } from '../../src/networks/checkpoint.js';
 import { inspectRun } from '../../src/report/inspect.js';
-import { cli, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
+import { abortAt, contentsOf, eventsOf, refusal } from '../outcomes.js';
+import { cli, flagsOf, newPath, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
 
 const { pairs: _, ...common } = { ...tinyOptions, lr: 1e-3 };
 /** Of the two sources. */
@@ -14,7 +15,6 @@ const matched = [
   { source: 0, pair: [5, 1] },
   { source: 1, pair: [4, 3] },
 ];
-const out = () => join(temporaryFolder(), 'run');
 
 let data: string;
 /** No image of it can be decoded. */
@@ -29,24 +29,20 @@ beforeAll(async () => {
   source = [await tinySource(), await tinySource(vgg, { size: 64, normalisation })];
 });
 
-const files = ['options.yaml', 'metrics.jsonl', 'last.safetensors', 'best.safetensors', 'state.safetensors'];
-const contents = (run: string) =>
-  Object.fromEntries(files.map((name) => [name, readFileSync(join(run, name), 'base64')]));
 const lastEpoch = (run: string): EpochMetrics =>
   JSON.parse(readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').at(-1) as string);
 
 /** The whole set in one step, and what it measured. */
 async function oneStep(changes: Partial<Parameters<typeof transfer>[0]>): Promise<EpochMetrics> {
   const options = { ...common, data, epochs: 1, batch: 36, ...changes };
-  return lastEpoch((await transfer({ ...options, out: out() }).result).run);
+  return lastEpoch((await transfer({ ...options, out: newPath() }).result).run);
 }
 
 describe('two sources', { timeout: 120_000 }, () => {
   it('give the same run by API, repeated flags and YAML lists, each with its own pairs', async () => {
-    const [api, flags, yaml] = [out(), out(), out()];
+    const [api, flags, yaml] = [newPath(), newPath(), newPath()];
     const run = transfer({ ...common, source, pairs, data, out: api });
-    const events: RunEvent[] = [];
-    for await (const event of run) events.push(event);
+    const events = await eventsOf(run);
     expect(events.find(({ type }) => type === 'start')).toMatchObject({ pairs: matched });
     const metrics = lastEpoch(api);
     expect(metrics.pairs).toMatchObject(matched);
@@ -54,15 +50,13 @@ describe('two sources', { timeout: 120_000 }, () => {
       expect([lambdaMean, lambdaStd, weightEntropy].every(Number.isFinite)).toBe(true);
     }
 
-    const rest = Object.entries(common).flatMap(([key, value]) => [`--${key}`, String(value)]);
-    const repeated = [0, 1].flatMap((k) => ['--source', source[k] as string, '--pairs', pairs[k] as string]);
-    const typed = await cli(['transfer', ...repeated, ...rest, '--data', data, '--out', flags]);
+    const typed = await cli(['transfer', ...flagsOf({ ...common, source, pairs, data, out: flags })]);
     expect(typed.stderr).toMatch(/3 pairs of features with 2 sources/);
-    expect(contents(flags)).toEqual(contents(api));
+    expect(contentsOf(flags)).toEqual(contentsOf(api));
 
     const file = write(temporaryFolder(), 'options.yaml', JSON.stringify({ ...common, source, pairs, data }));
     expect(await cli(['transfer', '--config', file, '--out', yaml])).toMatchObject({ code: 0 });
-    expect(contents(yaml)).toEqual(contents(api));
+    expect(contentsOf(yaml)).toEqual(contentsOf(api));
   });
 
   it.each(['native', 'autograd'] as const)(
@@ -100,7 +94,7 @@ describe('two sources', { timeout: 120_000 }, () => {
 
   it('of a comparison: lwf takes the first', async () => {
     const options = { ...common, source, sourceSize: [32, 64], data, epochs: 1, seeds: 1 };
-    const { rows } = await compare({ ...options, methods: 'lwf,fm', out: out() });
+    const { rows } = await compare({ ...options, methods: 'lwf,fm', out: newPath() });
     const reports = await Promise.all(rows.map(({ runs }) => inspectRun(runs[0] as string)));
     const used = reports.map(({ options }) => options.sources.map(({ path }) => path));
     expect(used).toEqual([[source[0]], [...source]]);
@@ -108,7 +102,7 @@ describe('two sources', { timeout: 120_000 }, () => {
 
   it('have licences, which the record and the model card state', async () => {
     const options = { ...common, source, pairs, data, epochs: 1, sourceLicence: ['MIT', 'CC0'] };
-    const { run, correct, total } = await transfer({ ...options, out: out() }).result;
+    const { run, correct, total } = await transfer({ ...options, out: newPath() }).result;
     const { options: recorded } = await inspectRun(run);
     expect(recorded.sources.map(({ licence }) => licence)).toEqual(['MIT', 'CC0']);
     const card = readFileSync(join(run, 'README.md'), 'utf8');
@@ -118,22 +112,20 @@ describe('two sources', { timeout: 120_000 }, () => {
 
   it('resume to the same bytes; a change of the second is noticed', async () => {
     const options = { ...common, source, pairs, data, batch: 3, epochs: 3 };
-    const [whole, half] = [out(), out()];
+    const [whole, half] = [newPath(), newPath()];
     await transfer({ ...options, out: whole }).result;
-    const controller = new AbortController();
-    const run = transfer({ ...options, out: half, signal: controller.signal });
-    for await (const event of run) if (event.type === 'step' && event.epoch === 1 && event.step > 3) controller.abort();
-    await run.result.catch(() => {});
-
+    await abortAt(
+      (signal) => transfer({ ...options, out: half, signal }),
+      (event) => event.type === 'step' && event.epoch === 1 && event.step > 3,
+    );
     const checkpoint = await loadCheckpoint(source[1]);
     const [first, ...others] = checkpoint.weights as [(typeof checkpoint.weights)[0]];
     const changed = { ...first, data: first.data.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) };
     await saveCheckpoint(source[1], { ...checkpoint, weights: [changed, ...others] });
-    const message = expect.stringMatching(`The source in ${source[1]} changed`);
-    await expect(resume(half).result).rejects.toMatchObject({ code: 'INVALID_RUN', message });
+    await expect(resume(half).result).rejects.toThrow(refusal('INVALID_RUN', `The source in ${source[1]} changed`));
     await saveCheckpoint(source[1], checkpoint);
     await resume(half).result;
-    expect(contents(half)).toEqual(contents(whole));
+    expect(contentsOf(half)).toEqual(contentsOf(whole));
   });
 
   it.each([
@@ -147,15 +139,13 @@ describe('two sources', { timeout: 120_000 }, () => {
     [{ pairs: '99-0', data: damaged }, /Feature 99 does not exist/],
     [{ method: 'lwf' }, /lwf learns from one source: give source once/],
   ])('%j is refused', async (given, message) => {
-    const options = { ...common, source, data, out: out(), ...given } as Parameters<typeof transfer>[0];
-    const refusal = { code: 'INVALID_OPTION', message: expect.stringMatching(message) };
-    await expect(transfer(options).result).rejects.toMatchObject(refusal);
+    const options = { ...common, source, data, out: newPath(), ...given } as Parameters<typeof transfer>[0];
+    await expect(transfer(options).result).rejects.toThrow(refusal('INVALID_OPTION', message));
   });
 
   it('are two files', async () => {
     const again = `${source[0].replace(/[^/]+$/, '')}./source.safetensors`;
-    const { result } = transfer({ ...common, source: [...source, again], data, out: out() });
-    const message = expect.stringContaining(`source: ${source[0]} is given twice`);
-    await expect(result).rejects.toMatchObject({ code: 'INVALID_OPTION', message });
+    const { result } = transfer({ ...common, source: [...source, again], data, out: newPath() });
+    await expect(result).rejects.toThrow(refusal('INVALID_OPTION', `source: ${source[0]} is given twice`));
   });
 });

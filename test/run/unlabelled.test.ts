@@ -6,7 +6,8 @@ import { loadData } from '../../src/data/load.js';
 import { compare, planComparison, type RunEvent, resume, type TransferOptions, transfer } from '../../src/index.js';
 import { encode, pattern, write } from '../data/generate.js';
 import { writeParquet } from '../fixtures/parquet.js';
-import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { abortAt, eventsOf } from '../outcomes.js';
+import { newPath, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 /** Three classes of `train` training and 4 test images; no two images are equal. */
 async function classes(train: number, seed = 0): Promise<string> {
@@ -23,13 +24,12 @@ async function classes(train: number, seed = 0): Promise<string> {
 const data = await classes(12);
 const source = await tinySource();
 const begin = (given: Partial<TransferOptions>) =>
-  transfer({ ...tinyOptions, data, source, perClass: 5, report: false, out: join(temporaryFolder(), 'run'), ...given });
+  transfer({ ...tinyOptions, data, source, perClass: 5, report: false, out: newPath(), ...given });
 
 /** All events, and the result. */
 async function finished(given: Partial<TransferOptions>) {
-  const events: RunEvent[] = [];
   const run = begin(given);
-  for await (const event of run) events.push(event);
+  const events = await eventsOf(run);
   const start = events.find(({ type }) => type === 'start') as Extract<RunEvent, { type: 'start' }>;
   const notes = events.flatMap((event) => (event.type === 'note' || event.type === 'warning' ? [event.message] : []));
   return { result: await run.result, images: start.images, notes };
@@ -101,28 +101,19 @@ describe('--unlabelled', { timeout: 120_000 }, () => {
     async (metaBatch) => {
       const given = { unlabelled: ['rest', folder], metaBatch, epochs: 3 };
       const whole = await finished(given);
-      const controller = new AbortController();
-      const out = join(temporaryFolder(), 'run');
-      const run = begin({ ...given, out, signal: controller.signal });
-      for await (const event of run) if (event.type === 'step' && event.step === 2) controller.abort();
-      await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
+      const out = newPath();
+      await abortAt(
+        (signal) => begin({ ...given, out, signal }),
+        (event) => event.type === 'step' && event.step === 2,
+      );
       expect(weights((await resume(out).result).run)).toBe(weights(whole.result.run));
     },
   );
 
   it('is left out in compare for methods that read no source, and is in the lines of a plan', async () => {
-    const [out, other] = [join(temporaryFolder(), 'exp'), join(temporaryFolder(), 'plan')];
-    const { pairs: _, lr, ...options } = tinyOptions;
-    const given = {
-      ...options,
-      lr,
-      data,
-      source,
-      perClass: 5,
-      methods: 'scratch,fm',
-      seeds: 1,
-      unlabelled: ['rest', folder],
-    };
+    const [out, other] = [newPath('exp'), newPath('plan')];
+    const { pairs: _, ...options } = { ...tinyOptions, data, source, perClass: 5 };
+    const given = { ...options, methods: 'scratch,fm', seeds: 1, unlabelled: ['rest', folder] };
     const { rows } = await compare({ ...given, out, report: false });
     expect(rows.map(({ accuracies }) => accuracies.length)).toEqual([1, 1]);
     const recorded = (run: string) => readFileSync(join(out, run, 'options.yaml'), 'utf8');
@@ -142,11 +133,11 @@ describe('--unlabelled', { timeout: 120_000 }, () => {
 
   it('is refused by a resume if the images have changed', async () => {
     const some = await photographs();
-    const out = join(temporaryFolder(), 'run');
-    const controller = new AbortController();
-    const run = begin({ unlabelled: some, out, signal: controller.signal });
-    for await (const event of run) if (event.type === 'epoch') controller.abort();
-    await run.result.catch(() => {});
+    const out = newPath();
+    await abortAt(
+      (signal) => begin({ unlabelled: some, out, signal }),
+      ({ type }) => type === 'epoch',
+    );
     write(join(some, 'more.png'), await encode(pattern(1, 20), 20, 20, 'png'));
     await expect(resume(out).result).rejects.toThrow(/The images without labels in .* changed since/);
   });

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { aptInstall } from '../../setup/apt.mjs';
-import { temporaryFolder } from './places.js';
+import { temporaryFolder, write } from '../tiny.js';
 
 /** Puts an apt-get and a sudo before the real ones that only write down what they are asked for. */
 function pretend(fails = 'nothing'): () => string[] {
@@ -12,10 +12,7 @@ function pretend(fails = 'nothing'): () => string[] {
     'apt-get': `#!/bin/sh\necho "$DEBIAN_FRONTEND: $*" >> ${log}\ncase "$*" in *" ${fails} "*) exit 100;; esac\n`,
     sudo: '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n',
   };
-  for (const [name, text] of Object.entries(programs)) {
-    writeFileSync(join(folder, name), text);
-    chmodSync(join(folder, name), 0o755);
-  }
+  for (const [name, text] of Object.entries(programs)) chmodSync(write(folder, name, text), 0o755);
   const { PATH } = process.env;
   process.env.PATH = `${folder}:${PATH}`;
   onTestFinished(() => {

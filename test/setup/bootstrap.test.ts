@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { isNativeCurrent } from '../../setup/build.mjs';
 import { packageRoot } from '../../setup/files.mjs';
@@ -47,14 +46,4 @@ test('a bootstrap waits for another one, and goes on when that is killed', async
   for (const { printed } of bootstraps) expect(await printed('waiting')).not.toContain('ready');
   holder.child.kill('SIGKILL');
   await Promise.all(bootstraps.map(({ printed }) => printed('ready')));
-});
-
-test('doctor finds nothing broken where the tests run, and says so in JSON', () => {
-  const child = spawnSync(process.execPath, [join(packageRoot, 'dist/cli/l2t-native.cjs'), 'doctor', '--json'], {
-    encoding: 'utf8',
-  });
-  const report = JSON.parse(child.stdout) as { ok: boolean; checks: { name: string; state: string }[] };
-  expect(child.status).toBe(0);
-  expect(report.ok).toBe(true);
-  expect(report.checks.find(({ name }) => name === 'Self-test')?.state).toBe('ok');
 });

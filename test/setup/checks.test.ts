@@ -1,19 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { functionsOf } from '../../.ci/cuda-libtorch.js';
 import { sourcesWith } from '../../.ci/unpack.js';
 import { packageRoot } from '../../setup/files.mjs';
-import { temporaryFolder } from './places.js';
+import { temporaryFolder, write } from '../tiny.js';
 
 /** Runs a check where only these programs are on the PATH. */
 function check(name: string, args: readonly string[], programs: readonly string[] = []) {
   const folder = temporaryFolder();
-  for (const program of programs) {
-    writeFileSync(join(folder, program), '');
-    chmodSync(join(folder, program), 0o755);
-  }
+  for (const program of programs) chmodSync(write(folder, program, ''), 0o755);
   return spawnSync(process.execPath, ['--import', 'tsx', join('.ci', name), ...args], {
     cwd: packageRoot,
     encoding: 'utf8',

@@ -2,7 +2,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { explain, findLibTorch, inspect, isNewEnough, probe, setupFolder } from '../../setup/libtorch.mjs';
-import { libtorchFiles, makeLibTorch, temporaryFolder, versionHeader } from './places.js';
+import { temporaryFolder } from '../tiny.js';
+import { libtorchFiles, makeLibTorch, versionHeader } from './places.js';
 
 const loads = (): undefined => undefined;
 

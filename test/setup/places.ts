@@ -1,15 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { basename, dirname, join } from 'node:path';
+import { write } from '../tiny.js';
 
 export const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
-
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'l2t-setup-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export function versionText(version: string): string {
   const [major, minor, patch] = version.split('.');
@@ -26,9 +18,6 @@ export function libtorchFiles(version = '2.6.0', abi = 1): [string, Uint8Array][
 }
 
 export function makeLibTorch(folder: string, files = libtorchFiles()): string {
-  for (const [name, content] of files) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), content);
-  }
+  for (const [name, content] of files) write(join(folder, dirname(name)), basename(name), content);
   return folder;
 }

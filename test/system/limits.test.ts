@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
+import { encode } from '../data/generate.js';
+import { main, temporaryFolder, tinyData, tinyFlags, tinySource, write } from '../tiny.js';
 
 // A process that the system allows little: it always ends, and says in one sentence what it lacked.
 
@@ -27,19 +27,12 @@ const canBeUser = process.getuid?.() === 0 && limited(asUser, ['--version']).sta
 /** JPEGs of 80×80 noise, as others may read them. */
 async function images(): Promise<string> {
   const folder = temporaryFolder();
-  for (const [split, count] of [
-    ['train', 12],
-    ['test', 4],
-  ] as const) {
-    for (const name of ['a', 'b']) {
-      const place = join(folder, split, name);
-      mkdirSync(place, { recursive: true });
+  for (const [split, count] of Object.entries({ train: 12, test: 4 }))
+    for (const name of ['a', 'b'])
       for (let k = 0; k < count; k++) {
-        const raw = { width: 80, height: 80, channels: 3 } as const;
-        await sharp(randomBytes(80 * 80 * 3), { raw }).toFile(join(place, `${k}.jpg`));
+        const noise = await encode(randomBytes(80 * 80 * 3), 80, 80, 'jpeg');
+        write(join(folder, split, name), `${k}.jpg`, noise);
       }
-    }
-  }
   chmodSync(folder, 0o755);
   return folder;
 }

@@ -4,14 +4,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { L2TError } from '../../src/errors.js';
-import { addon } from '../../src/native/addon.js';
 import { toTensorMap } from '../../src/native/tensor.js';
-import { loadCheckpoint, saveCheckpoint } from '../../src/networks/checkpoint.js';
+import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
-import { imagenetNormalisation } from '../../src/options/networks.js';
 import { printable, shown } from '../../src/system/printable.js';
 import { encode, pattern } from '../data/generate.js';
-import { cli, main, temporaryFolder, tinyData, tinyFlags, write } from '../tiny.js';
+import { cli, flagsOf, main, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
 
 /** Anything but a line feed that a terminal would obey, or that hides what is written. */
 const dangerous = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
@@ -43,7 +41,6 @@ describe('an L2TError', () => {
 });
 
 describe('names out of files', { timeout: 120_000 }, () => {
-  const spec = { name: 'vgg9_bn', classes: 2, width: 0.125 } as const;
   let folder: string;
   let network: string;
   beforeAll(async () => {
@@ -53,16 +50,7 @@ describe('names out of files', { timeout: 120_000 }, () => {
         write(join(folder, 'data', 'test', name), `${image}.png`, await encode(pattern(image), 32, 32, 'png'));
       }
     }
-    network = join(folder, 'network.safetensors');
-    const weights = addon().initialise(spec, 1);
-    const classNames = [`a${nasty}`, 'b'];
-    await saveCheckpoint(network, {
-      network: spec,
-      size: 32,
-      classNames,
-      normalisation: imagenetNormalisation,
-      weights,
-    });
+    network = await tinySource({ name: 'vgg9_bn', width: 0.125 }, { names: [`a${nasty}`, 'b'] });
   });
 
   it('in the warning about unknown entries are cut and on one line', async () => {
@@ -106,13 +94,13 @@ describe('names out of files', { timeout: 120_000 }, () => {
   });
 
   it('are escaped in what a run and an experiment print', async () => {
-    const common = tinyFlags.filter((word) => !/pairs|^8-3/.test(word));
-    const given = ['--data', tinyData(4), ...common, '--epochs', '1', '--out'];
+    const { pairs: _, ...options } = { ...tinyOptions, data: tinyData(4), epochs: 1 };
     for (const [verb, own, said] of [
       ['transfer', ['--method', 'scratch'], /s; .*transfern\\u001b\[31m\\n/],
       ['compare', ['--methods', 'scratch', '--seeds', '1'], /The table is in .*comparen\\u001b\[31m\\n/],
     ] as const) {
-      const { stdout, stderr } = await cli([verb, ...own, ...given, join(folder, `${verb}${nasty}`)]);
+      const out = join(folder, `${verb}${nasty}`);
+      const { stdout, stderr } = await cli([verb, ...own, ...flagsOf({ ...options, out })]);
       expect(stdout).toMatch(said);
       expect(`${stdout}${stderr}`).not.toMatch(dangerous);
     }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { intervalOf, median, studentT } from '../../src/system/statistics.js';
+import { intervalOf, median, probabilityOfAtLeast, studentT } from '../../src/system/statistics.js';
 
 it.each([
   [1, 12.7062],
@@ -12,6 +12,17 @@ it.each([
   [99, 1.9842],
 ])("Student's t with %i degrees of freedom is the tables'", (freedom, value) => {
   expect(studentT(freedom)).toBeCloseTo(value, 4);
+});
+
+it.each([
+  [0, 10, 0.1, 1],
+  [1, 10, 0.1, 1 - 0.9 ** 10],
+  [10, 10, 0.5, 2 ** -10],
+  [3, 4, 0.5, 5 / 16],
+  // By the normal approximation, 1.28155 deviations above the mean: a tenth.
+  [100_000 * 0.1 + 1.28155 * Math.sqrt(9000), 100_000, 0.1, 0.1],
+])('the binomial tail: P(X ≥ %d) of %d trials with %d', (successes, trials, probability, expected) => {
+  expect(probabilityOfAtLeast(successes, trials, probability)).toBeCloseTo(expected, 2);
 });
 
 it('an interval is of two values or more, around their mean', () => {

@@ -9,7 +9,6 @@ import { addon } from '../../src/native/addon.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { type ParityReport, parity } from '../../tools/parity/parity.js';
 import { formatReport } from '../../tools/parity/report.js';
-import { fnv1a, probe, uniform } from '../../tools/parity/uniform.js';
 import { temporaryFolder } from '../tiny.js';
 
 const fixtures = fileURLToPath(new URL('../fixtures/parity', import.meta.url));
@@ -34,34 +33,6 @@ async function rewrite(folder: string, name: string, change: (tensors: Map<strin
   await writeSafetensors(path, new Map(changed));
 }
 
-describe('uniform', () => {
-  it('is splitmix64 from FNV-1a of the name, as written down with big integers', () => {
-    const mask = (1n << 64n) - 1n;
-    const golden = 0x9e3779b97f4a7c15n;
-    const value = (base: bigint, i: number) => {
-      let z = (base + BigInt(i + 1) * golden) & mask;
-      z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
-      z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
-      return 2 * Number((z ^ (z >> 31n)) >> 11n) * 2 ** -53 - 1;
-    };
-    for (const [seed, name] of [
-      [1, 'probe.theta/λ'],
-      [41, 'x'],
-    ] as const) {
-      const base = (fnv1a(name) + BigInt(seed) * golden) & mask;
-      expect([...uniform(seed, name, 3000)]).toEqual(Array.from({ length: 3000 }, (_, i) => value(base, i)));
-    }
-  });
-
-  it('probes with the norm and two projections, however long the tensor', () => {
-    const values = uniform(3, 'v', 40_000);
-    const dot = (seed: number) => uniform(seed, 'probe.v', 40_000).reduce((sum, u, i) => sum + u * (values[i] ?? 0), 0);
-    const [norm, first, second] = probe('v', values);
-    expect(norm).toBeCloseTo(Math.hypot(...values.subarray(0, 40_000)), 9);
-    expect([first, second]).toEqual([dot(1), dot(2)]);
-  });
-});
-
 describe('parity', { timeout: 300_000 }, () => {
   it.each([{ engine: 'autograd' }, { engine: 'native', convolution: 'winograd' }] as const)(
     'holds in float64 for every method that is built: %j',
@@ -85,7 +56,7 @@ describe('parity', { timeout: 300_000 }, () => {
     );
   });
 
-  // test/native/group.test.ts has every method. Of a batch of 4, three ranks have 1, 1 and 2 images.
+  // test/native/bilevel/engines.test.ts has every method. Of a batch of 4, three ranks have 1, 1 and 2 images.
   it.skipIf(!addon().groups())('holds in float64 over 3 processes', async () => {
     const args = ['tools/parity/main.ts', folderWith('kd'), '--nproc', '3'];
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', ...args], { cwd: packageRoot });

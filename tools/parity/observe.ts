@@ -83,25 +83,9 @@ export interface Declarations {
   readonly choices: Readonly<Record<string, readonly string[]>>;
 }
 
-/** LibTorch's switches for cuDNN and cuBLAS. */
-export type Switches = Readonly<
-  Record<
-    | 'tf32CuDnn'
-    | 'tf32CuBlas'
-    | 'bf16Sums'
-    | 'deterministicCuDnn'
-    | 'benchmarkCuDnn'
-    | 'deterministic'
-    | 'warnsOnly'
-    | 'fillsNewTensors',
-    boolean
-  >
->;
-
 interface Observe extends Pick<NativeAddon, 'useErrors'> {
   iterate(job: IterateJob): Promise<NamedTensor[]>;
   timeIterations(job: TimingJob): Promise<Timings>;
-  arithmetic(precision: string, deterministic: boolean): Switches;
   declarations(): Declarations;
 }
 
@@ -128,9 +112,5 @@ function observe(): Observe {
 export const iterate = async (job: IterateJob): Promise<NamedTensor[]> => observe().iterate(job);
 
 export const timeIterations = async (job: TimingJob): Promise<Timings> => observe().timeIterations(job);
-
-/** Sets how this process computes on GPUs, and reads LibTorch's switches. */
-export const arithmetic = (precision: string, deterministic: boolean): Switches =>
-  observe().arithmetic(precision, deterministic);
 
 export const declarations = (): Declarations => observe().declarations();

@@ -34,6 +34,11 @@ data::ImageSet image_set(int64_t size, c10::Device device) {
   return {pixels.to(device), labels.to(device), size};
 }
 
+/// Of two epochs.
+data::TrainingBatches::Options batch_options(bool judged) {
+  return {data::Augment::kCropFlip, /*resized_crops=*/false, judged, kBatch, /*seed=*/7, /*epochs=*/2};
+}
+
 /// Whether the result on the device is there, and is that of the host.
 bool arrives(const at::Tensor& host, const at::Tensor& device) {
   return device.device() == fake_device() && at::equal(host, device.cpu());
@@ -56,12 +61,7 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
   const auto same = [](const data::ImageBatch& a, const data::ImageBatch& b) {
     return arrives(a.pixels, b.pixels) && arrives(a.labels, b.labels);
   };
-  const data::TrainingBatches::Options options{data::Augment::kCropFlip,
-                                               /*resized_crops=*/false,
-                                               /*judged=*/true,
-                                               kBatch,
-                                               /*seed=*/7,
-                                               /*epochs=*/2};
+  const auto options = batch_options(/*judged=*/true);
   // The images without labels may be the same ones.
   data::TrainingBatches training(host, host, options, nullptr);
   data::TrainingBatches training_there(device, device, options, nullptr);
@@ -82,13 +82,7 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
 
 /// What an iteration's input asks of the device: a batch, cropped and normalised.
 Counts count_input(const data::ImageSet& set) {
-  const data::TrainingBatches::Options options{data::Augment::kCropFlip,
-                                               /*resized_crops=*/false,
-                                               /*judged=*/false,
-                                               kBatch,
-                                               /*seed=*/7,
-                                               /*epochs=*/1};
-  data::TrainingBatches batches(set, std::nullopt, options, nullptr);
+  data::TrainingBatches batches(set, std::nullopt, batch_options(/*judged=*/false), nullptr);
   const data::ToInput to_input(set.size, kNormalisation, fake_device());
   reset_counts();
   const auto [pixels, labels] = read(batches, 0, 0, fake_device());
@@ -105,8 +99,10 @@ struct Weights {
   }
   [[nodiscard]] run::Evaluation evaluate(const data::ImageSet& set, int64_t size) const {
     const auto go_on = [] { return false; };
-    return run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation, go_on)
-        .value();
+    const auto evaluation =
+        run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation, go_on);
+    if (!evaluation) throw Error("INTERNAL", "Nothing ends an evaluation.");
+    return *evaluation;
   }
   [[nodiscard]] at::Tensor logits(const data::ImageSet& set, int64_t size) const {
     const data::ToInput to_input(size, kNormalisation, set.labels.device());

@@ -1,11 +1,8 @@
-// An addon for tests and tools: iterations from given tensors, the time of each layer, how GPUs compute, and what C++
-// declares.
+// An addon for tests and tools: iterations from given tensors, the time of each layer, and what C++ declares.
 // tools/parity/observe.ts has its types.
 #include "binding/worker.h"
-#include "test/native/observe/arithmetic.h"
-#include "test/native/observe/declarations.h"
+#include "test/native/observe/functions.h"
 #include "test/native/observe/observe.h"
-#include "test/native/observe/timing.h"
 
 namespace l2t::binding {
 namespace {
@@ -24,7 +21,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("useErrors", function<use_errors>(env));
   exports.Set("iterate", function<iterate>(env));
   exports.Set("timeIterations", function<time_iterations>(env));
-  exports.Set("arithmetic", function<arithmetic>(env));
   exports.Set("declarations", function<declarations>(env));
   return exports;
 }

@@ -1,4 +1,3 @@
-#include "test/native/observe/declarations.h"
 #include "binding/bench.h"
 #include "binding/javascript_tasks.h"
 #include "binding/marshal.h"
@@ -9,6 +8,7 @@
 #include "native/core/memory.h"
 #include "native/run/events.h"
 #include "native/terms/methods.h"
+#include "test/native/observe/functions.h"
 
 namespace l2t::binding {
 namespace {

@@ -1,8 +1,6 @@
 #include "test/native/observe/observe.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/max.h>
-#include <ATen/ops/min.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
@@ -39,17 +37,6 @@ std::vector<NamedTensor> without_prefix(const std::vector<NamedTensor>& tensors,
     if (name.rfind(prefix, 0) == 0) result.push_back({name.substr(prefix.size()), tensor});
   }
   return result;
-}
-
-/// A job may come from a file or be made by hand; LibTorch's own messages for a wrong batch are no help.
-void check_batch(const at::Tensor& x, const at::Tensor& y, int64_t classes) {
-  if (x.dim() != 4 || x.size(0) < 1 || x.size(1) != 3 || x.size(2) != x.size(3) || !x.is_floating_point()) {
-    throw Error("INVALID_OPTION", "x must be images: batch x 3 x size x size, of a float type.");
-  }
-  const bool fits = y.dim() == 1 && y.size(0) == x.size(0) && y.scalar_type() == at::kLong;
-  if (!fits || y.min().item<int64_t>() < 0 || y.max().item<int64_t>() >= classes) {
-    throw Error("INVALID_OPTION", "y must be a class of each image, int64, below " + std::to_string(classes) + ".");
-  }
 }
 
 void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
@@ -147,10 +134,6 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
     if (given) loaded.push_back(transfer::load_source(nets::make_network(network), weights, options));
     sources.push_back({given ? elsewhere(network, size) : network, pairs, weights, 0, {}});
     if (given) sources.back().weights.clear();
-  }
-  for (int k = 0; k < config.iterations; ++k) {
-    const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
-    check_batch(find(config.tensors, "x" + suffix), find(config.tensors, "y" + suffix), config.target.classes);
   }
   const auto& reducer = reducer_of(config.group);
   Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true, {&reducer});

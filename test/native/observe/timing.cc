@@ -1,5 +1,3 @@
-#include "test/native/observe/timing.h"
-
 #include <ATen/ops/arange.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/scalar_tensor.h>
@@ -14,6 +12,7 @@
 #include "native/core/group.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
+#include "test/native/observe/functions.h"
 #include "tools/timing/layers.h"
 
 namespace l2t::binding {
