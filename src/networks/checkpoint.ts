@@ -200,9 +200,6 @@ function shownBy({ tensors, metadata }: Weights, path: string, width = 1, wanted
   return { said, held, classes };
 }
 
-/** What a weights file shows of its network. */
-export type HeldNetwork = Awaited<ReturnType<typeof networkIn>>;
-
 /**
  * Looks into a weights file for its network, of this width: the one that it names, or whose entries it has. Size, pixels,
  * and width are those that the file says.
