@@ -1,5 +1,5 @@
 /**
- * `npm run check:arm`: checks the native part on 64-bit ARM as far as that is possible without such a machine, in two
+ * `npx tsx .ci/check-arm.ts`: checks the native part on 64-bit ARM as far as that is possible without such a machine, in two
  * levels.
  * 1. The addon and the tests' program compile and link for ARM, against Debian's LibTorch for arm64 (downloads 130 MB
  *    once), and the loops of the CPU's kernels are NEON instructions.
@@ -109,7 +109,7 @@ function runs(): void {
 }
 
 if (process.argv.length > 2) {
-  console.error('usage: npm run check:arm');
+  console.error('usage: npx tsx .ci/check-arm.ts');
   process.exit(2);
 }
 const skipped = reasonToSkip();

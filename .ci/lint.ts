@@ -1,6 +1,6 @@
 /**
  * `npm run lint`: Biome, the TypeScript compiler, typedoc (is every export documented?), clang-format on all C++,
- * clang-tidy on the C++ files that changed since the main branch (`--all`: on every one). `npm run format` (`--fix`):
+ * clang-tidy on the C++ files that changed since the main branch (`--all`: on every one). `--fix`:
  * Biome and clang-format fix the files.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -115,7 +115,7 @@ function configure(): boolean {
 async function tidy(): Promise<void> {
   if (!present('clang-tidy-19', 'clang-tidy-19 libomp-19-dev')) return;
   if (!configure()) {
-    console.error('[lint] clang-tidy needs a build: npm run bootstrap');
+    console.error('[lint] clang-tidy needs a build: node setup/bootstrap.mjs');
     note('clang-tidy', false);
     return;
   }

@@ -1,5 +1,5 @@
 /**
- * `npm run test:asan`: builds the addon and the test programs with AddressSanitizer and UndefinedBehaviorSanitizer in
+ * `npx tsx .ci/test-asan.ts`: builds the addon and the test programs with AddressSanitizer and UndefinedBehaviorSanitizer in
  * build-asan/. With these it runs the native tests, and the tests that pass images and buffers between JavaScript and
  * C++. Any finding ends its process.
  */

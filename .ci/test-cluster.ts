@@ -1,5 +1,5 @@
 /**
- * `npm run test:cluster`: runs of several processes, and many runs, started by what a cluster has: SLURM's srun and
+ * `npx tsx .ci/test-cluster.ts`: runs of several processes, and many runs, started by what a cluster has: SLURM's srun and
  * sbatch, Open MPI's mpirun, the variables of torchrun, GNU parallel. Installs Debian's packages where it may, and starts
  * a SLURM of one node. Prints what passed, and fails if something did not pass.
  */

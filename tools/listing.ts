@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench:listing [-- IMAGES]`: generates a tree of empty files in ImageNet's layout, and measures what a run does
+ * `npx tsx tools/listing.ts [IMAGES]`: generates a tree of empty files in ImageNet's layout, and measures what a run does
  * with it before it decodes an image, in a process of its own: time, and memory for each file.
  */
 import { execFile } from 'node:child_process';

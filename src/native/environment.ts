@@ -18,7 +18,7 @@ export interface Environment {
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const places = [
-  // The build named by the environment, such as that of `npm run test:asan`.
+  // The build named by the environment, such as that of `npx tsx .ci/test-asan.ts`.
   ...(process.env.L2T_NATIVE_BUILD ? [join(process.env.L2T_NATIVE_BUILD, 'Release')] : []),
   join(root, 'build', 'Release'),
   join(root, 'binding', 'build', 'Release'),

@@ -51,8 +51,10 @@ describe('the commands and snippets of the documents', () => {
     ['l2t-native data check photos --json --seed 1', /unknown option '--seed'/],
     ['npx l2t-native setup', /--from <zip\|dir\|url>' not specified/],
     ['npm run demo -- --quickly', /unknown option '--quickly'/],
-    ['npm run lint -- --every', /lint has no flag --every/],
+    ['npm run lint -- --every', /\.ci\/lint\.ts has no flag --every/],
     ['npm run no-such', /no script no-such/],
+    ['npx tsx tools/timing/layers.ts --cases x', /layers\.ts has no flag --cases/],
+    ['npx tsx tools/no-such.ts', /no file tools/],
   ])('a wrong one is seen: %s', (command, message) => {
     expect(refusalOf(command)).toMatch(message);
   });

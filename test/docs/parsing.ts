@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
 import { packageRoot } from '../../setup/files.mjs';
@@ -21,7 +21,7 @@ export function refusalOf(command: string): string | undefined {
   if (tool === 'l2t-native') return refusalOfVerb(rest);
   if (tool === ranksScript) return refusalOf(rest.slice(1).join(' '));
   if (tool === 'npm') return refusalOfScript(rest);
-  return undefined;
+  return tool === 'tsx' ? refusalOfFile(rest) : undefined;
 }
 
 const program = await commandLine();
@@ -62,9 +62,16 @@ function refusalOfScript([first, ...rest]: readonly string[]): string | undefine
   if (script === undefined) return `there is no script ${name}`;
   if (name === 'demo') return refusalOfVerb(['demo', ...args.slice(1)]);
   const file = /\S+\.(?:ts|mjs)$/.exec(script)?.[0];
-  const text = file === undefined ? '' : withFlagsFile(join(packageRoot, file));
+  return file === undefined ? undefined : refusalOfFile([file, ...args]);
+}
+
+/** `npx tsx tools/timing/layers.ts --case NAME`: is there such a file, and does it know the flag? */
+function refusalOfFile([file = '', ...args]: readonly string[]): string | undefined {
+  const path = join(packageRoot, file);
+  if (!existsSync(path)) return `there is no file ${file}`;
+  const text = withFlagsFile(path);
   const unknown = args.find((word) => /^--\w/.test(word) && !text.includes(`'${word}`));
-  return unknown && `the script ${name} has no flag ${unknown}`;
+  return unknown && `${file} has no flag ${unknown}`;
 }
 
 /** A script, with the flags that it shares with others of its folder. */
@@ -87,6 +94,7 @@ export function unknownIn(code: string): string | undefined {
   if (code.startsWith('--')) return unknownOf(allFlags);
   const [tool, ...rest] = words[0] === 'npx' ? words.slice(1) : words;
   if (tool === 'npm') return refusalOfScript(rest);
+  if (tool === 'tsx') return rest.length > 0 ? refusalOfFile(rest) : undefined;
   if (tool !== 'l2t-native' || rest.length === 0 || rest[0] === 'VERB') return undefined;
   const [, verb] = verbsOf(program).find(([name]) => ` ${rest.join(' ')} `.startsWith(` ${name} `)) ?? [];
   return verb === undefined ? `there is no verb ${rest[0]}` : unknownOf(flagsOf(verb));

@@ -19,7 +19,7 @@ function check(name: string, args: readonly string[], programs: readonly string[
 }
 
 test.each([
-  ['check-arm.ts', ['--level'], /^usage: npm run check:arm$/m],
+  ['check-arm.ts', ['--level'], /^usage: npx tsx \.ci\/check-arm\.ts$/m],
   ['check-cuda.ts', ['--level', '4'], /^usage: .*--level/],
   ['check-cuda.ts', ['--level'], /^usage: .*--level/],
   ['check-cuda.ts', ['--levels', '1'], /^usage: .*--level/],

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:decoding`: what decoding takes by kind of image, each in a process of its own. Prints as Markdown how much memory the
+ * `npx tsx tools/serving/decoding.ts`: what decoding takes by kind of image, each in a process of its own. Prints as Markdown how much memory the
  * process takes at its peak beyond what it had, and the time of all its threads. Images have one colour, which makes small files: memory
  * depends on the number of pixels only. Then it says how many images of ImageNet's average size are decoded a second for training.
  */

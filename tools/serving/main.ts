@@ -1,5 +1,5 @@
 /**
- * `npm run bench:serving [-- SECONDS]`: the server of docs/serving.md, with a Network and with ONNX Runtime on the exported network, by
+ * `npx tsx tools/serving/main.ts [SECONDS]`: the server of docs/serving.md, with a Network and with ONNX Runtime on the exported network, by
  * turns on this machine. Prints p50, p99 and images a second as Markdown. Weights are random: they do not change the time.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ const clientCounts = [1, 16];
 const rounds = 3;
 const seconds = Number(process.argv[2] ?? 3);
 if (!(seconds > 0))
-  throw new Error('The seconds of a measurement must be a number above 0: npm run bench:serving -- 3');
+  throw new Error('The seconds of a measurement must be a number above 0: npx tsx tools/serving/main.ts 3');
 
 const folder = mkdtempSync(join(tmpdir(), 'l2t-serving-'));
 const fashion = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench:against -- FOLDER`: times the native engine of the build in FOLDER, such as a checkout of an older
+ * `npx tsx tools/timing/against.ts FOLDER`: times the native engine of the build in FOLDER, such as a checkout of an older
  * commit, and that of this checkout, in turn, and prints minima, medians and ratios. Each turn is a process of its own:
  * `l2t-native bench` of the build.
  */
@@ -38,7 +38,7 @@ export async function stateIn(path: string): Promise<State> {
   };
   const script = join(folder, bin?.['l2t-native'] ?? '');
   if (bin?.['l2t-native'] === undefined || !existsSync(script)) {
-    const advice = 'give a checkout in which `npm run bootstrap` has run';
+    const advice = 'give a checkout in which `node setup/bootstrap.mjs` has run';
     throw new L2TError('INVALID_OPTION', `${folder} holds no build of l2t-native: ${advice}.`);
   }
   const commit = promisify(execFile)('git', ['-C', folder, 'describe', '--always', '--dirty']);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench:layers -- --case NAME`: times an iteration of the native engine on the CPU layer by layer, beside what
+ * `npx tsx tools/timing/layers.ts --case NAME`: times an iteration of the native engine on the CPU layer by layer, beside what
  * this machine allows. bench/README.md says how to read the table.
  */
 import { pathToFileURL } from 'node:url';

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench:ranks -- --case NAME --nproc N`: times the native engine on the CPU in one process, and in N of this
+ * `npx tsx tools/timing/ranks.ts --case NAME --nproc N`: times the native engine on the CPU in one process, and in N of this
  * host that share its batch, in turns. The seconds are those of the fastest iteration.
  */
 import { benchCases, benchJob } from '../../src/bench/cases.js';

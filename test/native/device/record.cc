@@ -67,7 +67,7 @@ const Record& recorded() {
 
 /// A sentence for each count that is too high.
 std::string excess(const std::string& name, const Row& row, const Record& record) {
-  const std::string advice = ". If that must be so, record it: npm run operations\n";
+  const std::string advice = ". If that must be so, record it: L2T_RECORD=1 build/test/l2t_device_tests\n";
   const auto found = record.find(name);
   if (found == record.end()) return name + " is not in " + kFile + advice;
   std::ostringstream text;
@@ -94,9 +94,9 @@ TEST_CASE("counts above the record are told") {
   for (const char* part : {"x: 111 operations, but 100 in", "12 copies", "3 uploads", "1 downloads", "3 waits"}) {
     CHECK(doctest::String(text.c_str()) == doctest::Contains(part));
   }
-  CHECK(text.ends_with("npm run operations\n"));
+  CHECK(text.ends_with("L2T_RECORD=1 build/test/l2t_device_tests\n"));
   CHECK(excess("y", {}, record) ==
-        "y is not in bench/operations.json. If that must be so, record it: npm run operations\n");
+        "y is not in bench/operations.json. If that must be so, record it: L2T_RECORD=1 build/test/l2t_device_tests\n");
 }
 
 TEST_CASE("an iteration of VGG-9 with four pairs takes at most 500 operations" * doctest::skip(recording())) {
