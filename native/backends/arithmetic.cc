@@ -21,7 +21,7 @@ void set_determinism(bool deterministic) {
   context.setDeterministicCuDNN(deterministic);
   context.setBenchmarkCuDNN(!deterministic);
   context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
-  // It would fill every new tensor, which costs an operation each. We read no memory that we did not write.
+  // Filling every new tensor would cost an operation each. We read no memory that we did not write.
   context.setDeterministicFillUninitializedMemory(false);
 }
 

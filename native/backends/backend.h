@@ -81,7 +81,7 @@ struct AdamState {
   at::Tensor steps;  // done so far: 0-dim, float64, on the device
 };
 
-/// Of ops/cross_entropy.h.
+/// The results of ops/cross_entropy.h.
 struct CrossEntropy {
   at::Tensor loss;
   at::Tensor log_p;
@@ -96,7 +96,7 @@ class Backend : public Interface {
   /// The units of a part of a network, in the order of the forward sweep.
   [[nodiscard]] virtual std::vector<Step> units(const Part& part) const = 0;
 
-  // The operations that a backend need not have kernels for: these are LibTorch's, on any device.
+  // Operations with a default by LibTorch, on any device.
 
   /// A network with running statistics: logits and features.
   [[nodiscard]] virtual nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
@@ -122,7 +122,7 @@ class Backend : public Interface {
                                                                 const at::Tensor& coefficient,
                                                                 const at::Tensor& t) const;
 
-  // Those that each backend has.
+  // Operations that every backend implements.
 
   // The direct form of the matching loss, on resized maps.
 
@@ -143,7 +143,7 @@ class Backend : public Interface {
   virtual void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient,
                          const AdamState& state) const = 0;
 
-  // What it knows of its devices: by default nothing.
+  // Facts about the backend's devices: by default none.
 
   [[nodiscard]] virtual bool multiplies_in(Precision precision, c10::Device /*device*/) const {
     return precision == Precision::kFloat32;

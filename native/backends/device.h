@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-/// What a backend knows of its devices, under the names of src/native/contract/cuda.ts.
+/// Facts about a backend's devices, under the names of src/native/contract/cuda.ts.
 namespace l2t::backends {
 
 /// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver.
@@ -34,7 +34,7 @@ struct Versions {
   }
 };
 
-/// What `doctor` and `bench` show of a GPU.
+/// The facts about a GPU that `doctor` and `bench` show.
 struct GpuDescription {
   std::string name;
   std::string compute_capability;  // "9.0"

@@ -8,8 +8,8 @@
 
 namespace l2t::backends {
 
-/// What a run asks of a device that can capture work once and repeat it at the cost of one launch (CUDA graphs). Work
-/// that is captured reads nothing on the host, and reads and writes the same tensors each time.
+/// Captures work on a device once and repeats it at the cost of one launch (CUDA graphs). Captured work reads nothing
+/// on the host, and reads and writes the same tensors each time.
 class Graphs : public Interface {
  public:
   using Work = std::function<void()>;

@@ -23,7 +23,7 @@ struct MatchingSweep {
   Pointwise bar;
 };
 
-/// What the direct form reads. T: B × C_n × H × W; S, of T's size: B × C × H × W; k: B × C.
+/// Inputs of the direct form. T: B × C_n × H × W; S, of T's size: B × C × H × W; k: B × C.
 struct MatchingInputs {
   at::Tensor t;
   at::Tensor source;

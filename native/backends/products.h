@@ -10,7 +10,7 @@ class Products {
  public:
   explicit Products(bool bf16) : bf16_(bf16) {}
 
-  /// Channels last in memory.
+  /// Returns y, channels last in memory.
   [[nodiscard]] at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                                   ops::Conv2dWindow window) const {
     return out(ops::conv2d(in(x), in(w), in(b), window), x).contiguous(at::MemoryFormat::ChannelsLast);
@@ -38,11 +38,11 @@ class Products {
   }
 
  private:
-  /// As a product reads it.
+  /// Casts an input to the type of the product.
   [[nodiscard]] at::Tensor in(const at::Tensor& value) const {
     return bf16_ && value.defined() ? value.to(at::kBFloat16) : value;
   }
-  /// A product's results, in the type of `like`.
+  /// Casts a product's results to the type of `like`.
   static at::Tensor out(const at::Tensor& value, const at::Tensor& like) {
     return value.defined() ? value.to(like.scalar_type()) : value;
   }

@@ -6,7 +6,7 @@
 
 namespace l2t::backends {
 
-/// What follows a convolution and its batch norm in a fused unit: a residual is added, then ReLU, then a 2×2 max-pool.
+/// The operations after batch norm in a fused unit: a residual is added, then ReLU, then a 2×2 max-pool.
 struct UnitEnd {
   bool add;
   bool relu;

@@ -8,12 +8,12 @@
 #include "native/bilevel/problem.h"
 #include "native/core/interface.h"
 
-/// What every engine computes: the two gradients of an iteration of method.md.
+/// Engines, each of which computes the two gradients of an iteration of method.md.
 namespace l2t::bilevel {
 
 using backends::Sgd;
 
-/// What a run trains: θ (the target's parameters and those of the terms), its momentum v, the running statistics.
+/// The state that a run trains: θ (the target's and the terms' parameters), its momentum v, the running statistics.
 struct TargetState {
   ParameterVector theta;
   at::Tensor velocity;
@@ -48,10 +48,10 @@ class Engine : public Interface {
   virtual MetaStep meta_step(const Batch& batch, const Batch& judge, const Sgd& sgd, const TargetState& state,
                              const ParameterVector& phi) = 0;
 
-  /// Whether it reads Batch::sources for the terms that do, after they have begun.
+  /// Checks whether the engine reads Batch::sources for terms that do, after they have begun.
   [[nodiscard]] virtual bool reads_sources() const { return false; }
-  /// Whether it reads SourceMaps::resized for every term. (The matching term's own sweeps make the maps that they
-  /// need.)
+  /// Checks whether the engine reads SourceMaps::resized for every term. (The matching term's own sweeps make the maps
+  /// that they need.)
   [[nodiscard]] virtual bool reads_resized() const { return false; }
 };
 

@@ -15,9 +15,9 @@ void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Bat
   target_ = layout.slice("target");
   theta_flat_ = theta;
   theta_ = layout.views(theta);
-  auto wanted = this->wanted();
-  wanted.features |= running != nullptr;
-  activations_ = tape_.forward(target_.of(theta_), batch.x, problem_.norm(batch), wanted, running);
+  auto extent = this->extent();
+  extent.features |= running != nullptr;
+  activations_ = tape_.forward(target_.of(theta_), batch.x, problem_.norm(batch), extent, running);
   for (auto* const term : terms_) {
     points_.push_back(term->point(batch));
     losses_.emplace_back(term->name(), points_.back()->forward(activations_, theta_));
@@ -65,17 +65,17 @@ at::Tensor LossPoint::new_gradient() const {
   return flat;
 }
 
-tape::Tape::Wanted LossPoint::wanted() const {
-  tape::Tape::Wanted wanted{0, false};
+tape::Tape::Extent LossPoint::extent() const {
+  tape::Tape::Extent extent{0, false};
   for (const auto* const term : terms_) {
     const auto reads = term->reads();
-    if (reads.logits) wanted.operations = problem_.target.operations.size();
+    if (reads.logits) extent.operations = problem_.target.operations.size();
     for (const int n : reads.features) {
-      wanted.features = true;
-      wanted.operations = std::max(wanted.operations, static_cast<size_t>(problem_.target.features[n].value));
+      extent.features = true;
+      extent.operations = std::max(extent.operations, static_cast<size_t>(problem_.target.features[n].value));
     }
   }
-  return wanted;
+  return extent;
 }
 
 nets::Activations LossPoint::no_bars() const { return {{}, std::vector<at::Tensor>(problem_.target.features.size())}; }

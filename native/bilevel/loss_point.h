@@ -35,7 +35,7 @@ class LossPoint {
 
  private:
   /// How far to run the network for the terms: all operations where one reads the logits, else up to the last feature.
-  [[nodiscard]] tape::Tape::Wanted wanted() const;
+  [[nodiscard]] tape::Tape::Extent extent() const;
   /// A flat vector for a gradient, zero where the tape does not write. Terms add to it.
   [[nodiscard]] at::Tensor new_gradient() const;
   /// Cotangents of the target's outputs, none yet.

@@ -11,7 +11,7 @@ namespace l2t::bilevel {
 
 using terms::Batch;
 
-/// What stays the same during a run.
+/// Everything that stays the same during a run.
 struct Problem {
   nets::Network target;
   std::vector<transfer::Pair> pairs;
@@ -31,7 +31,7 @@ struct Problem {
   /// The sum of a virtual step but the last: what the meta-networks weight. The last step takes the cross-entropy
   /// alone.
   [[nodiscard]] std::vector<terms::Term*> virtual_terms() const;
-  /// What batch norm's statistics are of.
+  /// Returns the images that batch norm's statistics cover.
   [[nodiscard]] SharedBatch norm(const Batch& batch) const;
 };
 

@@ -24,7 +24,7 @@ struct Within {
 /// A member that is read from the whole object, not from one of its entries: all its numbers by name.
 constexpr const char* kItself = "";
 
-/// What JavaScript's numbers hold exactly.
+/// The counts that JavaScript's numbers hold exactly.
 constexpr Whole kAnyCount{0, 9007199254740991};
 /// Sides of images, pixels.
 constexpr Whole kSides{1, 4096};

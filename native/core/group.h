@@ -8,7 +8,7 @@
 
 namespace l2t {
 
-/// Where and how the ranks find each other.
+/// How the ranks find each other.
 struct GroupConfig {
   int rank;
   int size;
@@ -39,7 +39,7 @@ class JoinedGroup : public Reducer {
 /// where this build has no c10d.
 std::shared_ptr<JoinedGroup> join_group(const GroupConfig& config);
 
-/// Whether this build can join a group.
+/// Checks whether this build can join a group.
 bool has_groups();
 
 }  // namespace l2t

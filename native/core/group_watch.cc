@@ -43,7 +43,7 @@ std::string listed(const std::vector<int>& ranks) {
 
 constexpr const char* kFirstIsLost = "Rank 0 has ended or been stopped, or cannot be reached any more.";
 
-/// What a rank has written of itself.
+/// A rank's last sign of life, and the number of its calls.
 struct Sign {
   int64_t beat;
   int64_t calls;

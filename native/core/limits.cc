@@ -58,12 +58,12 @@ std::string out_of_threads() {
 }
 
 std::string out_of_memory(size_t bytes) {
-  const auto wanted = bytes == 0 ? "more than there is was wanted" : megabytes(bytes) + " more were wanted";
+  const auto shortage = bytes == 0 ? "more than there is was wanted" : megabytes(bytes) + " more were wanted";
   const auto limit = limit_of(RLIMIT_AS);
   const auto named = limit == RLIM_INFINITY
                          ? std::string()
                          : ", and the process is limited to " + megabytes(limit) + " of address space (ulimit -v)";
-  return "Out of memory: " + wanted + named + ". Use a smaller {batch}, {size} or {width}, or fewer {threads}.";
+  return "Out of memory: " + shortage + named + ". Use a smaller {batch}, {size} or {width}, or fewer {threads}.";
 }
 
 }  // namespace l2t

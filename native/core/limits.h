@@ -10,7 +10,7 @@ namespace l2t {
 /// Throws OUT_OF_THREADS unless `count` more threads can run at once.
 void require_threads(int count);
 
-/// Whether the process's address space is limited (`ulimit -v`).
+/// Checks whether the process's address space is limited (`ulimit -v`).
 bool address_space_is_limited();
 
 /// The address space that a thread takes: its stack, and what malloc reserves for it.

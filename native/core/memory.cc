@@ -19,14 +19,14 @@ namespace {
 
 constexpr size_t kSmallest = size_t{64} << 10U;
 constexpr size_t kPage = 4096;
-/// Left to V8, which ends the process where it gets no memory.
+/// Bytes left to V8, which ends the process where it gets no memory.
 constexpr size_t kRoomForNode = size_t{96} << 20U;
 
 /// A best-fit allocator that joins free neighbours. It is made for few tensors at a time, of many sizes.
 class Region {
  public:
   Region() : bytes_(static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
-    // As much address space as the machine has memory; a page costs nothing until it is written.
+    // The region is as large as the machine's memory; a page costs nothing until it is written.
     void* const begin =
         mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (begin == MAP_FAILED) return;
@@ -161,7 +161,7 @@ std::atomic<int> jobs = 0;
 
 KeptMemory::KeptMemory() { ++jobs; }
 
-// Where another job still runs, its next step uses the freed memory again.
+// If another job still runs, its next step uses the freed memory again.
 KeptMemory::~KeptMemory() {
   if (--jobs == 0) region().release();
 }

@@ -30,7 +30,7 @@ class Random {
   uint64_t state_;
 };
 
-/// What a draw is for: each purpose has its own sequence.
+/// The purpose of a draw: each has its own sequence.
 enum class Purpose : uint64_t {
   kTarget = 1,
   kBranches,

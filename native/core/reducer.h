@@ -28,25 +28,25 @@ class Reducer : public Interface {
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
   [[nodiscard]] bool single() const { return size_ == 1; }
-  /// Whether this rank adds what all ranks have alike to a sum, which must have it once.
+  /// Returns true on the one rank that adds a value which all ranks have to a sum.
   [[nodiscard]] bool first() const { return rank_ == 0; }
 
-  /// This rank's of `count` items in order. The shares of two ranks differ by one item at most.
+  /// This rank's share of `count` items in order. The shares of two ranks differ by one item at most.
   [[nodiscard]] Share share(int64_t count) const { return {count * rank_ / size_, count * (rank_ + 1) / size_}; }
 
   /// Σ over the ranks, in place; the same bits on all of them.
   void sum(const at::Tensor& values) const;
-  /// The same of several rows of numbers, in one call.
+  /// Sums several rows of numbers in one call.
   void sum(std::vector<std::vector<double>>& rows) const;
   [[nodiscard]] double sum(double value) const;
 
-  /// The rows of `count` images from each rank's rows, those of its share(count).
+  /// Gathers the rows of `count` images; each rank gives those of its share(count).
   [[nodiscard]] at::Tensor gather(const at::Tensor& rows, int64_t count) const;
 
   /// Overwrites the values with those of rank 0.
   void broadcast(const at::Tensor& values) const;
 
-  /// What the calls so far have sent: how many, and the bytes of this rank's tensors.
+  /// The number of calls so far, and the bytes of this rank's tensors that they sent.
   struct Traffic {
     int64_t calls = 0;
     int64_t bytes = 0;
@@ -76,11 +76,11 @@ class Reducer : public Interface {
   mutable Traffic traffic_;
 };
 
-/// For a run in a single process.
+/// The reducer of a run in a single process.
 const Reducer& single_process();
 
-/// A batch of which each rank has a share of the images: of each kind, where there are two, and then as many of one as
-/// of the other, with labels and without.
+/// A batch that the ranks share. With two kinds of images, with labels and without, a rank has as many of one as of the
+/// other.
 struct SharedBatch {
   const Reducer* reducer;
   int64_t images;  // of the whole batch

@@ -37,7 +37,7 @@ class SideStream {
   std::optional<c10::Stream> stream_;
 };
 
-/// For a host tensor that will be uploaded: a GPU copies from pinned memory without the host.
+/// Options of a host tensor that will be uploaded: a GPU copies from pinned memory without the host.
 at::TensorOptions upload_options(c10::Device device, at::ScalarType type);
 
 }  // namespace l2t

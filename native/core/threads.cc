@@ -61,7 +61,7 @@ BlasBuffers& blas_buffers() {
   return *instance;
 }
 
-/// How many of them the calling thread stands for.
+/// The number of buffers that are reserved for the calling thread.
 struct BlasUse {
   int count = 0;
 
@@ -89,7 +89,7 @@ void set_threads(int count) {
 void block_signals() {
   sigset_t signals;
   sigfillset(&signals);
-  // These come from the thread's own instructions.
+  // These signals come from the thread's own instructions.
   for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) sigdelset(&signals, own);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }

@@ -7,8 +7,8 @@ namespace l2t {
 /// compete for the cores where LibTorch calls it from inside a parallel region (ten times slower on two cores).
 void set_threads(int count);
 
-/// The same, and starts the threads now. Throws OUT_OF_THREADS or OUT_OF_MEMORY where the process may not have that
-/// many.
+/// Like set_threads, and starts the threads now. Throws OUT_OF_THREADS or OUT_OF_MEMORY where the process may not have
+/// that many.
 void take_threads(int count);
 
 /// Blocks signals on the calling thread and on those that it starts, so that other threads handle them. A signal that

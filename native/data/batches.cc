@@ -68,7 +68,7 @@ at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
   *row++ = lr;
   for (int64_t k = 0; k < kinds(); ++k, row += images) {
     const auto kind = static_cast<Kind>(k);
-    const auto rows = own(sampler_.positions(kind, epoch, step));
+    const auto rows = rank_share(sampler_.positions(kind, epoch, step));
     std::copy(rows.begin(), rows.end(), row);
     if (options_.augment != Augment::kNone) plan_crops(kind, epoch, step, row + batch, images, batch);
   }
@@ -76,7 +76,7 @@ at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
 }
 
 template <class T>
-std::vector<T> TrainingBatches::own(const std::vector<T>& batch, int64_t each) const {
+std::vector<T> TrainingBatches::rank_share(const std::vector<T>& batch, int64_t each) const {
   const auto [begin, end] = options_.reducer->share(static_cast<int64_t>(batch.size()) / each);
   return {batch.begin() + begin * each, batch.begin() + end * each};
 }
@@ -90,11 +90,11 @@ void TrainingBatches::plan_crops(Kind kind, int64_t epoch, int64_t step, double*
   if (options_.resized_crops) {
     std::fill_n(top, images, 0.0);
     std::fill_n(left, images, 0.0);
-    const auto flips = own(sampler_.resized_crops(kind, epoch, step).flips);
+    const auto flips = rank_share(sampler_.resized_crops(kind, epoch, step).flips);
     std::copy(flips.begin(), flips.end(), flip);
     return;
   }
-  const auto crops = own(sampler_.crops(kind, epoch, step));
+  const auto crops = rank_share(sampler_.crops(kind, epoch, step));
   for (int64_t b = 0; b < images; ++b) {
     top[b] = static_cast<double>(crops[b].top);
     left[b] = static_cast<double>(crops[b].left);
@@ -167,8 +167,10 @@ void TrainingBatches::ask(int64_t epoch, int64_t step) {
   auto& asked = asked_.emplace_back(Asked{epoch, step, {}, {}});
   for (size_t k = 0; k < sets_.size(); ++k) {
     const auto kind = static_cast<Kind>(k);
-    Decoder::Request request{kSetNames[k], own(sampler_.positions(kind, epoch, of_epoch)), sets_[k].size, {}, device()};
-    if (options_.resized_crops) request.draws = own(sampler_.resized_crops(kind, epoch, of_epoch).draws, kDrawsPerCrop);
+    Decoder::Request request{
+        kSetNames[k], rank_share(sampler_.positions(kind, epoch, of_epoch)), sets_[k].size, {}, device()};
+    if (options_.resized_crops)
+      request.draws = rank_share(sampler_.resized_crops(kind, epoch, of_epoch).draws, kDrawsPerCrop);
     asked.tickets.push_back(decoder_->request(std::move(request)));
   }
 }

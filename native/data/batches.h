@@ -67,10 +67,10 @@ class TrainingBatches {
   /// 2 with images without labels, else 1.
   [[nodiscard]] int64_t kinds() const { return static_cast<int64_t>(sets_.size()); }
 
-  /// What step `step` of `epoch` reads, on the host, in pinned memory for a GPU. Nothing where decoding was stopped.
+  /// Prepares a step's input on the host, in pinned memory for a GPU. Returns nothing where decoding was stopped.
   std::optional<StepInput> prepare(int64_t epoch, int64_t step, double lr);
 
-  /// After prepare: the same for the next batch of the epoch, or for its first where `step` is its last. The images are
+  /// Call after prepare: prepares the epoch's next batch, or its first where `step` is its last. The images are
   /// augmented as in that batch's own step; the learning rate is 0.
   std::optional<StepInput> prepare_next(int64_t epoch, int64_t step);
 
@@ -99,10 +99,10 @@ class TrainingBatches {
   at::Tensor plan(int64_t epoch, int64_t step, double lr);
   [[nodiscard]] c10::Device device() const { return sets_.front().labels.device(); }
   [[nodiscard]] int64_t numbers_per_image() const;
-  /// This rank's part of what the sampler gives for a batch; `each`: entries for an image.
+  /// Returns this rank's part of the sampler's entries for a batch; `each`: entries for an image.
   template <class T>
-  [[nodiscard]] std::vector<T> own(const std::vector<T>& batch, int64_t each = 1) const;
-  /// Of the `images` of a kind. The next number of each image stands `batch` behind: top, left, flip.
+  [[nodiscard]] std::vector<T> rank_share(const std::vector<T>& batch, int64_t each = 1) const;
+  /// Writes the crops of `images` of a kind: top, left and flip, each `batch` behind the one before.
   void plan_crops(Kind kind, int64_t epoch, int64_t step, double* top, int64_t images, int64_t batch) const;
 
   std::vector<ImageSet> sets_;  // by kind
@@ -121,12 +121,12 @@ class EvaluationBatches {
                     const Reducer& reducer = single_process());
 
   [[nodiscard]] const Reducer& reducer() const { return reducer_; }
-  /// Of the set.
+  /// The number of the set's images.
   [[nodiscard]] int64_t images() const { return set_.count(); }
   /// The number of this rank's batches.
   [[nodiscard]] int64_t count() const { return batches(share_.count()); }
   /// The number of batches of the rank that has most.
-  [[nodiscard]] int64_t most() const { return batches((set_.count() + reducer_.size() - 1) / reducer_.size()); }
+  [[nodiscard]] int64_t max_count() const { return batches((set_.count() + reducer_.size() - 1) / reducer_.size()); }
 
   /// Batch `k`; read them in order, from 0.
   ImageBatch read(int64_t k);

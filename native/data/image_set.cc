@@ -32,7 +32,7 @@ at::Tensor random_crops(const at::Tensor& pixels, const at::Tensor& top, const a
   const auto image = at::arange(batch, top.options()).view({batch, 1, 1});
   const auto place = at::arange(size, top.options());
   const auto y = top.unsqueeze(1) + place;
-  // From the right where it is mirrored.
+  // A mirrored crop is read from the right.
   const auto x = left.unsqueeze(1) + place + flip.unsqueeze(1) * (size - 1 - 2 * place);
   return at::index(padded, {image, y.unsqueeze(2), x.unsqueeze(1)});
 }

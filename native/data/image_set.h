@@ -18,7 +18,7 @@ struct ImageSet {
   [[nodiscard]] bool resident() const { return pixels.defined(); }
 };
 
-/// Per channel, of pixels scaled to [0, 1].
+/// Mean and deviation per channel, for pixels scaled to [0, 1].
 struct Normalisation {
   std::array<double, 3> mean;
   std::array<double, 3> std;
@@ -33,7 +33,7 @@ struct Normalisation {
 enum class Augment { kNone, kCropFlip };
 constexpr auto names_of(Augment) { return std::array{"none", "crop-flip"}; }
 
-/// Where a crop starts in the padded image and whether it is mirrored.
+/// A crop's corner in the padded image, and whether the crop is mirrored.
 struct Crop {
   int64_t top;
   int64_t left;

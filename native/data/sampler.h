@@ -60,7 +60,7 @@ class Sampler {
   int64_t batch_;
   uint64_t seed_;
   int64_t steps_;
-  // Of each kind, an even and an odd one: where one permutation ends, batches of two are asked for in turn.
+  // Each kind has an even and an odd one: where one permutation ends, batches of two are asked for in turn.
   std::array<std::array<Order, 2>, 2> orders_;
 };
 

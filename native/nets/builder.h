@@ -24,7 +24,7 @@ class Builder {
   int max_pool(int x, int kernel, int stride, int padding);
   int global_average_pool(int x);
   int adaptive_average_pool(int x, int side);
-  /// x: an adaptive average pool's, whose side does not depend on the images'.
+  /// x: the output of an adaptive average pool, whose side does not depend on the images'.
   int flatten(int x);
   int linear(int x, const std::string& name, int out, Initialisation weight, Initialisation bias);
   void feature(int x, bool stem = false);
@@ -36,7 +36,7 @@ class Builder {
   /// skip is a 1×1 convolution with BN (`downsample`) only where stride or channels change.
   int basic_block(int x, const std::string& name, int out, int stride);
 
-  /// The same, but where stride or channels change the skip is a padded shortcut.
+  /// A basic block whose skip is a padded shortcut where stride or channels change.
   int padded_block(int x, const std::string& name, int out, int stride);
 
   /// A residual block of 1×1, 3×3 and 1×1 convolutions, with `inner` channels between them; the stride is in conv2, as

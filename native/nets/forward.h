@@ -26,8 +26,8 @@ Activations forward(const Network& network, Tensors parameters, Tensors buffers,
 /// How many numbers a network that runs elsewhere gives for an image: those of its feature maps and its logits.
 int64_t values_per_image(const Network& network);
 
-/// What a network that runs elsewhere gave for B images: each feature map, B × C × H × W, then the logits, one after
-/// the other in `values` (1-dim).
+/// Splits the outputs of a network that runs elsewhere, for B images: `values` (1-dim) has each feature map,
+/// B × C × H × W, then the logits.
 Activations activations_from(const Network& network, const at::Tensor& values);
 
 /// Applies one operation to x; `skip`: the second input of Add, which other kinds do not read.

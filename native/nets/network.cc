@@ -27,7 +27,7 @@ int64_t side_of(const Network& network, const Operation& operation, int64_t side
   return one ? 1 : side;
 }
 
-/// The side of each value; 0 of the first that is empty: those after it mean nothing.
+/// Returns the side of each value; 0 for the first empty one, after which sides are meaningless.
 std::vector<int64_t> sides_at(const Network& network, int64_t size) {
   std::vector<int64_t> sides{size};
   for (const auto& operation : network.operations) {

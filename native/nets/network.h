@@ -127,7 +127,7 @@ struct ParameterInit {
   Initialisation kind;
   /// Fan-out for He normal, fan-in for uniform.
   int64_t fan;
-  /// Of a constant.
+  /// The value of a constant initialisation.
   double value = 0;
 };
 

@@ -26,7 +26,7 @@ struct NetworkSpec {
   /// 0: the network has no last layer, and its logits are empty.
   int64_t classes;
   double width;
-  /// Of a source that runs elsewhere, since it is an ONNX file: its feature maps. Its other operations are not known.
+  /// The feature maps of an ONNX source, which runs elsewhere: its other operations are not known.
   std::optional<std::vector<MapSpec>> maps = {};
 
   static void fields(auto& self, auto&& visit) {
@@ -50,7 +50,7 @@ struct ResNetShape {
   int groups = 1;
 };
 
-/// In a VGG's list of layers; any other number is a convolution's channels.
+/// A max-pool in a VGG's list of layers, where any other number is a convolution's channels.
 constexpr int kMaxPool = 0;
 
 Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t classes, double width);

@@ -23,8 +23,8 @@ Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t clas
   return std::move(net).finish();
 }
 
-/// The same with shortcuts without weights (He et al. 2016, section 4.2, option A), with the names of the tensors that
-/// akamaster/pytorch_resnet_cifar10 gives them; its first convolution has no bias.
+/// The same ResNet, but with shortcuts without weights (He et al. 2016, section 4.2, option A) and the tensors' names
+/// of akamaster/pytorch_resnet_cifar10; its first convolution has no bias.
 Network resnet_cifar_a(const std::string& name, int blocks_per_stage, int64_t classes, double width) {
   Builder net(name, classes, width);
   int x = net.relu(net.batch_norm(net.conv2d(Builder::kImages, "conv1", net.scaled(16), 3, 1, false), "bn1"));

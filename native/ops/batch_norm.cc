@@ -24,7 +24,7 @@ double places(const at::Tensor& x, const SharedBatch& whole) {
   return static_cast<double>(whole.images * x.size(2) * x.size(3));
 }
 
-/// Σ over the ranks of each of these (C), in one exchange.
+/// Sums each of `sums` (C) over the ranks, in one exchange.
 std::vector<at::Tensor> summed(const Reducer& reducer, const std::vector<at::Tensor>& sums) {
   if (reducer.single()) return sums;
   const auto all = at::stack(sums).to(at::kDouble);

@@ -8,7 +8,7 @@ namespace l2t::ops {
 namespace {
 
 /// A strided 1×1 convolution reads only every stride-th place, so it is computed as one of stride 1 on those places.
-/// That is cheaper and avoids a bug: oneDNN 3.6's strided backward corrupts the heap for fewer than 16 input channels
+/// This is cheaper and avoids a bug: oneDNN 3.6's strided backward corrupts the heap for fewer than 16 input channels
 /// (AVX-512, several threads, odd batches).
 bool reads_few_places(const at::Tensor& w, Conv2dWindow window) {
   return window.stride > 1 && window.padding == 0 && window.groups == 1 && w.size(2) == 1 && w.size(3) == 1;

@@ -20,7 +20,7 @@ namespace {
 
 at::Tensor cross_entropy(const Point& point) {
   const auto& batch = point.batch;
-  // Images without labels have none of it.
+  // Images without labels have no cross-entropy.
   const bool all = batch.whole.kinds == 1;
   const auto logits = all ? point.target.logits : point.target.logits.slice(0, 0, batch.y.size(0));
   const auto loss = [&](int64_t reduction) {

@@ -3,7 +3,7 @@
 
 namespace l2t::oracle {
 
-/// What a term reads at one θ.
+/// A term's inputs at one θ.
 struct Point {
   const bilevel::Problem& problem;
   const bilevel::Batch& batch;

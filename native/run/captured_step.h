@@ -41,7 +41,7 @@ class CapturedStep {
 
  private:
   using Shapes = std::vector<std::vector<int64_t>>;
-  /// Of one kind and shape: the tensors that the graph reads and writes, made before it.
+  /// The tensors that the graph of one kind and shape reads and writes, made before it.
   struct Fixed {
     Inputs inputs;
     at::Tensor result;

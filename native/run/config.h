@@ -17,20 +17,20 @@
 
 namespace l2t::run {
 
-/// What computes gradients: the native engine, or the oracle, by automatic differentiation.
+/// The engine that computes gradients: the native one, or the oracle, by automatic differentiation.
 enum class EngineKind { kNative, kAutograd };
 constexpr auto names_of(EngineKind) { return std::array{"native", "autograd"}; }
 
-/// What the meta-objective is evaluated on: the batch of the steps, or the next batch of the epoch's order, after its
-/// last the first.
+/// The batch that the meta-objective is evaluated on: that of the steps, or the epoch's next one; its first follows its
+/// last.
 enum class MetaBatch { kSame, kOther };
 constexpr auto names_of(MetaBatch) { return std::array{"same", "other"}; }
 
-/// What batch norm's statistics are of, where ranks share a batch: the whole batch, or each rank's images.
+/// The images that batch norm's statistics cover where ranks share a batch: the whole batch, or each rank's.
 enum class NormScope { kGlobal, kLocal };
 constexpr auto names_of(NormScope) { return std::array{"global", "local"}; }
 
-/// How to learn, whatever the data.
+/// The options of learning, whatever the data.
 struct Hyperparameters {
   std::string method;
   EngineKind engine;
@@ -38,11 +38,11 @@ struct Hyperparameters {
   backends::Precision precision;
   /// False: a GPU may take faster algorithms whose results differ from run to run.
   bool deterministic = true;
-  /// Of a method that learns λ.
+  /// The start of λ, for a method that learns it.
   std::optional<transfer::LambdaInit> lambda_init;
   /// Every number by its name: momentum, the settings of the method's terms and of its meta-networks.
   std::map<std::string, double> settings;
-  /// Of each class's images in the cross-entropy; none: 1 each. It follows from the data.
+  /// The weight of each class's images in the cross-entropy; none: 1 each. It follows from the data.
   std::optional<std::vector<double>> class_weights;
   /// For each class of the data, the index of the first source's output; none: the order is the same. It follows from
   /// the data.
@@ -73,7 +73,7 @@ struct SourceSpec {
 struct SourceConfig {
   nets::NetworkSpec network;
   std::vector<std::pair<int, int>> pairs;
-  /// Under the names of the network's parameters and buffers.
+  /// Weights under the names of the network's parameters and buffers.
   std::vector<NamedTensor> weights;
   int64_t size;
   data::Normalisation normalisation;
@@ -103,7 +103,7 @@ struct RunSpec {
   /// The target's own input: S, pixels.
   int64_t size;
   data::Augment augment;
-  /// Every so many epochs are validated, and the last always.
+  /// Epochs from one validation to the next; the last epoch is always validated.
   int64_t eval_every;
   /// Ends the run after so many validations in a row that were not better than the best epoch's.
   std::optional<int64_t> patience;
@@ -113,7 +113,7 @@ struct RunSpec {
   int64_t epochs;
   int64_t batch;
   double save_every;
-  /// Of a method that has meta-networks.
+  /// The batch that judges φ, for a method that has meta-networks.
   std::optional<MetaBatch> meta_batch;
   /// False: a GPU is given each operation of a step by itself, not the whole step as one graph.
   bool graph;
@@ -137,9 +137,9 @@ struct RunSpec {
   }
 };
 
-/// What a run trains with: images, weights, and what follows from them.
+/// A run's inputs: images, weights, and settings that follow from them.
 struct RunMaterials {
-  /// With the data's classes.
+  /// The target, with the data's classes.
   nets::NetworkSpec target;
   data::Normalisation normalisation;
   /// None: initialised from the seed.

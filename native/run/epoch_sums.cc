@@ -29,7 +29,7 @@ constexpr const char* kEntropy = "weight_entropy";
 
 std::string loss_key(const std::string& term) { return "losses/" + term; }
 
-/// f of each pair's tensor, summed, as one vector.
+/// Returns f of each pair's tensor, which is a sum, as one vector.
 template <class F>
 at::Tensor sum_each(const std::vector<at::Tensor>& by_pair, F f) {
   std::vector<at::Tensor> sums;
@@ -61,7 +61,7 @@ EpochSums::EpochSums(const bilevel::Problem& problem, int64_t kinds)
     terms_.push_back(term->name());
     columns_.push_back({loss_key(term->name()), 1, /*mean=*/true, /*part=*/true, value});
   }
-  // Of each pair, a sum over the images.
+  // Each pair has a sum over the images.
   const auto add_pairs = [&](const char* name, auto by_pair, auto sum) {
     const auto value = [by_pair, sum](const Iteration& iteration, const at::Tensor& /*y*/) {
       return sum_each(by_pair(iteration), sum);

@@ -16,7 +16,7 @@ class NotFinite : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The entry of a saved state. Throws INVALID_RUN where there is none of this length and type.
+/// Returns an entry of a saved state. Throws INVALID_RUN where there is none of this length and type.
 const at::Tensor& state_entry(const std::vector<NamedTensor>& state, const std::string& name, int64_t length,
                               at::ScalarType type);
 
@@ -28,7 +28,7 @@ class EpochSums {
   EpochSums(const bilevel::Problem& problem, int64_t kinds);
 
   /// The iteration's numbers in one vector on the device, float64; 0 for those of a meta-step that it does not have.
-  /// Where the ranks share the batch, the whole batch's, on every rank. Reads nothing on the host.
+  /// They cover the whole batch, on every rank, if the ranks share it. Reads nothing on the host.
   [[nodiscard]] at::Tensor row(const Iteration& iteration, const at::Tensor& y) const;
 
   /// Adds a step's row, which is on the CPU; `meta`: it has a meta-step. Returns its losses as a step event (epoch and
@@ -40,7 +40,7 @@ class EpochSums {
 
   void reset();
 
-  /// For the run state: epoch_sums/…, float64.
+  /// The sums as part of the run state: epoch_sums/…, float64.
   [[nodiscard]] std::vector<NamedTensor> tensors() const;
   void restore(const std::vector<NamedTensor>& state);
 

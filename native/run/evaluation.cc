@@ -13,12 +13,12 @@
 namespace l2t::run {
 namespace {
 
-/// Whether each label is one of the `top` likeliest classes; of equally likely ones the first come first. bool, B.
+/// Checks whether each label is among the `top` likeliest classes; equally likely ones keep their order. bool, B.
 at::Tensor among(const at::Tensor& logits, const at::Tensor& labels, int64_t top) {
   const auto label = labels.unsqueeze(1);
   const auto own = at::gather(logits, 1, label);
   const auto earlier = at::arange(logits.size(1), labels.options()) < label;
-  // A logit that is NaN is not below.
+  // A comparison with NaN counts against the label.
   const auto before = (logits <= own).logical_not() | ((logits == own) & earlier);
   return before.sum(1) < top;
 }
@@ -51,7 +51,7 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
   std::vector<at::Tensor> hits;
   std::vector<at::Tensor> near_hits;
   bool ended = false;
-  for (int64_t k = 0; k < batches.most(); ++k) {
+  for (int64_t k = 0; k < batches.max_count(); ++k) {
     ended = ended || stopped();
     if (reducer.sum(ended ? 1 : 0) > 0) return std::nullopt;
     if (k >= batches.count()) continue;

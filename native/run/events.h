@@ -130,7 +130,7 @@ struct RunResult {
   int64_t epochs = 0;
   std::optional<Best> best;
   std::optional<Evaluation> test;
-  /// On ranks but the first, which is given it with its events: the best epoch's.
+  /// The best epoch's network; not on the first rank, which gets it with its events.
   std::optional<std::vector<NamedTensor>> network;
 
   static void fields(auto& self, auto&& visit) {
@@ -142,7 +142,7 @@ struct RunResult {
   }
 };
 
-/// Receives a trainer's events: of several ranks, those of the first. on_epoch and on_save return when their data is
+/// Receives a trainer's events; with several ranks, the first's. on_epoch and on_save return when their data is
 /// on disk.
 class Listener : public Interface {
  public:
@@ -152,7 +152,7 @@ class Listener : public Interface {
   virtual void on_trial(const StepEvent& event) = 0;
   virtual void on_epoch(EpochEvent event) = 0;
   virtual void on_save(SaveEvent event) = 0;
-  /// Whether the run was asked to end.
+  /// Checks whether the run was asked to end.
   [[nodiscard]] virtual bool stopped() const = 0;
 };
 

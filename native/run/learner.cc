@@ -50,7 +50,7 @@ void require_class_weights(const std::vector<double>& weights, int64_t classes) 
               "classWeights must be " + std::to_string(classes) + " numbers, one for each class, none below 0.");
 }
 
-/// A permutation of the first source's outputs.
+/// Requires a permutation of the first source's outputs.
 void require_source_classes(std::vector<int64_t> outputs, const std::vector<transfer::Source>& sources) {
   const size_t classes = sources.empty() ? 0 : sources.front().network.classes;
   std::vector<int64_t> all(classes);
@@ -181,19 +181,19 @@ bilevel::Batch Learner::begin(const StepImages& images, const std::vector<at::Te
     term->begin(batch);
     read_later |= term->reads_sources() && engine_->reads_sources();
   }
-  // The maps at their own size are large.
+  // Drops the sources' maps at their own size, which are large.
   if (!observe_ && !read_later) batch.sources.clear();
   return batch;
 }
 
-/// Whether anything reads the sources' maps at the target's sizes, which are larger than all others.
+/// Checks whether anything reads the sources' maps at the target's sizes, which are larger than all others.
 bool Learner::reads_resized() const {
   const auto terms = problem_.all_terms();
   return engine_->reads_resized() ||
          std::any_of(terms.begin(), terms.end(), [](const auto* term) { return term->reads_resized(); });
 }
 
-/// Each rank has moved them by the statistics of its own images: their mean over the images goes to all.
+/// Gives all ranks the mean over the images of the statistics, which each rank moved by its own images.
 void Learner::share_running_statistics(const bilevel::Batch& batch) {
   std::vector<at::Tensor> flat;
   for (const auto& buffer : state_.buffers) flat.push_back(buffer.flatten());

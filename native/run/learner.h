@@ -26,7 +26,7 @@ struct Sharing {
   bool local_norm = false;  // batch norm's statistics are of a rank's own images, not of the whole batch
 };
 
-/// What stands between a learner and the backend that its options choose, such as a stopwatch.
+/// Wraps the backend that a learner's options choose, for example with a stopwatch.
 using Decorate = std::function<const backends::Backend&(const backends::Backend&)>;
 
 /// The results of one iteration. Scalars stay on the device.
@@ -62,7 +62,7 @@ class Learner {
   Iteration iterate(const StepImages& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
                     const std::optional<StepImages>& judge = {}, bool move_phi = true);
 
-  /// Whether the run's step `step`, from 0, moves φ, too.
+  /// Checks whether the run's step `step`, from 0, also moves φ.
   [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }
 
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
@@ -87,9 +87,9 @@ class Learner {
  private:
   void take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options);
   [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
-  /// A batch without what the sources give.
+  /// A batch without the sources' outputs.
   [[nodiscard]] bilevel::Batch batch_of(const StepImages& images) const;
-  /// What all steps on a batch share, made once.
+  /// Makes the inputs that all steps on a batch share.
   bilevel::Batch begin(const StepImages& images, const std::vector<at::Tensor>& source_x);
   [[nodiscard]] bool reads_resized() const;
   void share_running_statistics(const bilevel::Batch& batch);

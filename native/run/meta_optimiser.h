@@ -39,7 +39,7 @@ class MetaOptimiser {
   backends::Adam adam_{};
   backends::AdamState adam_state_;
   at::Tensor phi_start_;
-  /// Whether the weight decay pulls φ to φ₀, not to 0.
+  /// True: the weight decay pulls φ to φ₀, not to 0.
   bool decays_to_start_;
   /// X of `clipped`; 0: gradients are not clipped.
   double clip_ = 0;

@@ -45,7 +45,7 @@ data::TrainingBatches::Options batch_options(const RunConfig& config) {
 
 Sharing sharing(const RunConfig& config) { return {config.reducer.get(), config.batch_norm == NormScope::kLocal}; }
 
-/// With what the materials say of the hyperparameters.
+/// Moves the hyperparameters that the materials hold to their place.
 RunConfig completed(RunConfig config) {
   config.hyperparameters.class_weights = std::move(config.class_weights);
   config.hyperparameters.source_classes = std::move(config.source_classes);
@@ -114,7 +114,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, S
     start();
   }
   share_start();
-  // These have been copied.
+  // The learner has copied these.
   for (auto& source : config_.sources) source.weights.clear();
   config_.target_weights.reset();
   config_.phi.reset();
@@ -256,24 +256,24 @@ bool Trainer::upload(const std::optional<data::StepInput>& host, CapturedStep::I
   return true;
 }
 
-/// Of the step itself, k = 0, or of the batch that judges φ, k = 1.
+/// Returns the input of the step itself, k = 0, or of the batch that judges φ, k = 1.
 data::StepInput Trainer::step_input(const CapturedStep::Inputs& uploaded, size_t k) const {
   return batches_.resident() ? data::StepInput{uploaded[k], {}} : data::StepInput{uploaded[2 * k], uploaded[2 * k + 1]};
 }
 
-/// A batch as the networks read it.
+/// Returns a batch as the networks read it.
 Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded, int64_t step) const {
-  const auto own = step_input(uploaded, 0);
-  const auto [pixels, y] = batches_.batch(own);
+  const auto step_plan = step_input(uploaded, 0);
+  const auto [pixels, y] = batches_.batch(step_plan);
   Input batch{{to_input_(pixels), y, batches_.labelled(step), batches_.kinds()},
               {},
-              data::TrainingBatches::learning_rate(own),
+              data::TrainingBatches::learning_rate(step_plan),
               {}};
   const auto prepared = uploaded.size() - elsewhere_.size();
-  auto given = uploaded.begin() + static_cast<std::ptrdiff_t>(prepared);
+  auto output = uploaded.begin() + static_cast<std::ptrdiff_t>(prepared);
   for (size_t k = 0; k < to_source_input_.size(); ++k) {
     const bool elsewhere = learner_.sources()[k].network.runs_elsewhere();
-    batch.source_x.push_back(elsewhere ? *given++ : to_source_input_[k](pixels));
+    batch.source_x.push_back(elsewhere ? *output++ : to_source_input_[k](pixels));
   }
   if (prepared > (batches_.resident() ? 1 : 2)) {
     const auto [judge, labels] = batches_.batch(step_input(uploaded, 1));
@@ -295,7 +295,7 @@ bool Trainer::step() {
   return true;
 }
 
-/// Adds a step's numbers to the epoch's, and says them.
+/// Adds a step's numbers to the epoch's, and reports them.
 void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
   try {
     auto event = sums_.add(row, step.images, step.meta);
@@ -317,7 +317,7 @@ double Trainer::seconds_since(Clock::time_point start) {
 void Trainer::save_when_due() {
   // After its last step the epoch is saved anyway.
   if (step_ == batches_.steps()) return;
-  // Clocks differ: the first rank's counts.
+  // Clocks differ between ranks, so the first rank decides.
   const bool due = reducer().first() && seconds_since(last_save_) >= config_.save_every;
   if (agreed(!due)) return;
   save();

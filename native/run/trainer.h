@@ -31,7 +31,7 @@ class Trainer {
   void try_rates(const std::vector<double>& rates);
 
  private:
-  /// What an iteration reads: the target's images, each source's, the learning rate, and what judges φ.
+  /// An iteration's inputs: the target's images, each source's, the learning rate, and the batch that judges φ.
   struct Input {
     StepImages images;
     std::vector<at::Tensor> source_x;
@@ -43,12 +43,12 @@ class Trainer {
   [[nodiscard]] bool out_of_patience() const;
   bool step();
   /// A step's tensors on the device: its plan and, where the images are not resident, its pixels; then, where another
-  /// batch judges φ, the same of that; then, of each source that runs elsewhere, what it gave.
+  /// batch judges φ, those of that batch; then the outputs of each source that runs elsewhere.
   struct Prepared {
     int64_t epoch;
     int64_t step;
     CapturedStep::Inputs inputs;
-    std::vector<int64_t> tickets;  // of what is awaited yet
+    std::vector<int64_t> tickets;  // of the outputs not yet received
   };
   /// Nothing where the run was asked to end.
   [[nodiscard]] std::optional<Prepared> prepare(int64_t epoch, int64_t step, double lr, Kind kind);
@@ -60,10 +60,10 @@ class Trainer {
   /// The next step, complete. Sources that run elsewhere begin with the step after it.
   [[nodiscard]] std::optional<Prepared> next_step();
   [[nodiscard]] data::StepInput step_input(const CapturedStep::Inputs& uploaded, size_t k) const;
-  /// Of the epoch's step `step`.
+  /// Returns the inputs of the epoch's step `step`.
   [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded, int64_t step) const;
   [[nodiscard]] const Reducer& reducer() const { return *config_.reducer; }
-  /// Whether it is so on every rank.
+  /// Checks whether `here` is true on every rank.
   [[nodiscard]] bool agreed(bool here) const { return reducer().sum(here ? 0 : 1) == 0; }
   void require_same_state() const;
   void share_start();
@@ -99,7 +99,7 @@ class Trainer {
   Learner learner_;
   data::Decoder* decoder_;
   SourceRunner* runner_;
-  std::vector<size_t> elsewhere_;  // the sources that run there
+  std::vector<size_t> elsewhere_;  // indices of the sources that run elsewhere
   data::TrainingBatches batches_;
   data::ToInput to_input_;
   std::vector<data::ToInput> to_source_input_;

@@ -27,7 +27,7 @@ bool Trainer::finish_epoch() {
     const auto validation = evaluate_on(*images, "validation", learner_.network_parameters(), learner_.state().buffers);
     if (!validation) return false;
     event.metrics.validation_accuracy = validation->accuracy();
-    // It overflows where the network is certain of wrong classes.
+    // The loss overflows where the network is certain of wrong classes.
     if (std::isfinite(validation->loss)) event.metrics.validation_loss = validation->loss;
     event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }

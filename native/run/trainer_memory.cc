@@ -6,7 +6,7 @@
 #include "native/run/gpu_memory.h"
 #include "native/run/trainer.h"
 
-/// What a trainer does where a GPU's memory ends.
+/// A trainer's answer to exhausted GPU memory.
 namespace l2t::run {
 
 at::Tensor Trainer::within_memory(int64_t labelled, const std::function<at::Tensor()>& step) {
@@ -25,7 +25,7 @@ at::Tensor Trainer::within_memory(int64_t labelled, const std::function<at::Tens
   throw Error("OUT_OF_MEMORY", out_of_gpu_memory(labelled, fits));
 }
 
-/// Of a whole iteration, also where it was a step of try_rates that failed; nothing where the memory ends again.
+/// Measures a whole iteration, even if a step of try_rates failed. Returns nothing if the memory ends again.
 std::optional<size_t> Trainer::memory_of_step(int64_t labelled) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
   const auto blank = [&](int64_t size) {

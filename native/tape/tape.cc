@@ -22,8 +22,8 @@ void accumulate(at::Tensor& sum, at::Tensor term) {
 
 }  // namespace
 
-void Tape::plan(const at::Tensor& x, const SharedBatch& norm, Wanted wanted) {
-  steps_ = backend_.units({network_, wanted.operations, x, sweeps_, norm});
+void Tape::plan(const at::Tensor& x, const SharedBatch& norm, Extent extent) {
+  steps_ = backend_.units({network_, extent.operations, x, sweeps_, norm});
   const auto values = network_.operations.size() + 1;
   last_reader_.assign(values, 0);
   for (size_t k = 0; k < steps_.size(); ++k) {
@@ -31,7 +31,7 @@ void Tape::plan(const at::Tensor& x, const SharedBatch& norm, Wanted wanted) {
   }
   returned_.assign(values, false);
   returned_.back() = true;
-  for (const auto& feature : network_.features) returned_[feature.value] = wanted.features;
+  for (const auto& feature : network_.features) returned_[feature.value] = extent.features;
 }
 
 Activations Tape::run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const {
@@ -88,9 +88,9 @@ size_t Tape::parameters() const {
   return count;
 }
 
-Activations Tape::forward(Tensors theta, const at::Tensor& x, const SharedBatch& norm, Wanted wanted,
+Activations Tape::forward(Tensors theta, const at::Tensor& x, const SharedBatch& norm, Extent extent,
                           const Values* running) {
-  plan(x, norm, wanted);
+  plan(x, norm, extent);
   return run(x, [&](auto& unit, Values values) { return unit.forward(std::move(values), theta, running); });
 }
 

@@ -14,7 +14,7 @@ using nets::Activations;
 class Tape {
  public:
   /// How far to run the network: the first `operations` of its list, with or without the features among them.
-  struct Wanted {
+  struct Extent {
     size_t operations;
     bool features;
   };
@@ -22,9 +22,9 @@ class Tape {
   Tape(const nets::Network& network, const backends::Backend& backend, backends::Sweeps sweeps)
       : network_(network), backend_(backend), sweeps_(sweeps) {}
 
-  /// Runs on images x; outputs that are not wanted are undefined. Batch norm's statistics are of `norm`. `theta` must
+  /// Runs on images x; outputs outside `extent` are undefined. Batch norm's statistics are of `norm`. `theta` must
   /// stay as it is as long as the tape lives. Moves the running statistics where `running` is given.
-  Activations forward(Tensors theta, const at::Tensor& x, const SharedBatch& norm, Wanted wanted,
+  Activations forward(Tensors theta, const at::Tensor& x, const SharedBatch& norm, Extent extent,
                       const Values* running);
 
   /// How many parameters, from the first one on, all belong to operations that ran; 0 where the parameters do not lie
@@ -43,7 +43,7 @@ class Tape {
   void tangent_backward(Activations bar_dot, Tensors theta_bar_dot);
 
  private:
-  void plan(const at::Tensor& x, const SharedBatch& norm, Wanted wanted);
+  void plan(const at::Tensor& x, const SharedBatch& norm, Extent extent);
   /// From the images on: values or tangents.
   Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
   /// From the outputs back: cotangents or their tangents. Clears the gradients of operations that they do not reach.
@@ -54,7 +54,7 @@ class Tape {
   backends::Sweeps sweeps_;
   std::vector<backends::Step> steps_;
   std::vector<size_t> last_reader_;  // of each value: a step
-  std::vector<bool> returned_;       // whether a value is a feature that is wanted, or the logits
+  std::vector<bool> returned_;       // true: a wanted feature, or the logits
 };
 
 }  // namespace l2t::tape

@@ -37,7 +37,7 @@ MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight,
   const auto difference = q - a_source / norm(a_source).clamp_min(kSmallestNorm);
   const auto count = static_cast<double>(images * t.size(2) * t.size(3));
   const auto q_bar = difference * (2 * weight / count);
-  // Where the divisor is the bound, it is a constant.
+  // A divisor that is the bound is a constant.
   const auto along = (q * q_bar).sum({1, 2}, /*keepdim=*/true) * (length > kSmallestNorm);
   const auto a_bar = (q_bar - q * along) / divisor;
   const auto scale = 2 / static_cast<double>(t.size(1));

@@ -30,7 +30,7 @@ std::vector<SharedMap> group_by_target(const std::vector<transfer::Pair>& pairs)
   return groups;
 }
 
-/// What L_wfm reads of a batch at one target map T (B × C_n × H × W).
+/// The inputs of L_wfm from a batch at one target map T (B × C_n × H × W).
 struct MapOfBatch {
   std::vector<at::Tensor> sources;             // of each pair, at its own size: B × C_m × h × w
   at::Tensor coefficient;                      // B × C, of all pairs: k = β/B · λ · w
@@ -113,7 +113,7 @@ class MatchingTermPoint final : public TermPoint {
   const std::vector<SharedMap>& shared_;
   std::vector<MapOfBatch>& maps_;
   const backends::Backend& backend_;
-  // One for each map:
+  // One entry for each map:
   std::vector<std::unique_ptr<backends::MatchingPoint>> points_;
   std::vector<MatchingSweep> gradient_;  // or its tangent
 };

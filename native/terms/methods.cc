@@ -7,7 +7,7 @@ namespace l2t::terms {
 const std::vector<Method>& methods() {
   static const std::vector<Method> table{
       {"scratch", {}, {}},
-      // From a checkpoint's weights.
+      // Starts from a checkpoint's weights.
       {"finetune", {}, {}},
       {"lwf", {"distillation"}, {}},
       {"at", {"attention"}, {}},

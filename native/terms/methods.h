@@ -13,7 +13,7 @@ struct Method {
   std::vector<std::string> terms;
   /// Which weights of the matching loss its meta-networks give.
   transfer::Learned learned;
-  /// Whether SGD decays weights.
+  /// True: SGD decays weights.
   bool decays = true;
 
   static void fields(auto& self, auto&& visit) {

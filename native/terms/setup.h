@@ -20,7 +20,7 @@ struct Start {
   std::vector<nets::ParameterInit> initialisation;
 };
 
-/// What the terms of a run are made from. Each takes what it uses, and appends its own parameters to θ's layout.
+/// The inputs from which a run's terms are made. Each term appends its own parameters to θ's layout.
 class Setup {
  public:
   /// θ's first slice is `target`: the parameters of the target.

@@ -53,7 +53,7 @@ MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight,
   const auto difference = normed - g_source;
   const double scale = weight / static_cast<double>(whole.images * whole.images);
   const auto normed_bar = difference * (2 * scale);
-  // Where the divisor is the bound, it is a constant.
+  // A divisor that is the bound is a constant.
   const auto along = (normed * normed_bar).sum(1, /*keepdim=*/true) * (norm > kSmallestLength);
   const auto g_bar = (normed_bar - normed * along) / divisor;
   const auto all_g_bar = whole.gather(g_bar);

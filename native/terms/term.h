@@ -19,9 +19,9 @@
 /// sweeps; terms.h lists them.
 namespace l2t::terms {
 
-/// What an iteration reads, made once for all its steps. Where the ranks share a batch, its tensors have
+/// An iteration's inputs, made once for all its steps. Where the ranks share a batch, its tensors have
 /// this rank's images, every divisor B is `whole.images`, and losses and gradients are parts of sums over the ranks.
-/// The first L images have labels: B, or B/2 with images without labels. The cross-entropy is of these alone.
+/// The first L images have labels: B, or B/2 with images without labels. Only these have a cross-entropy.
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
   at::Tensor y;                            // labels, L, int64
@@ -52,8 +52,8 @@ class TermPoint : public Interface {
   virtual void tangent(const nets::Activations& dot, Tensors theta_dot, bool keep);
   /// Adds the tangents of what backward added.
   virtual void tangent_backward(nets::Activations& bar_dot);
-  /// After backward or tangent_backward, and after the network's: θ's gradient, or its tangent, so far as it does not
-  /// come through the target's outputs. It is added to the target's part, and written to the term's own parameters'.
+  /// Call after backward or tangent_backward, and after the network's. Handles θ's gradient, or its tangent, that does
+  /// not come through the target's outputs: adds it to the target's part, writes it for the term's own parameters.
   virtual void add_gradient(Tensors /*theta_bar*/) {}
 };
 
@@ -64,15 +64,15 @@ class Term : public Interface {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] virtual Reads reads() const = 0;
-  /// Whether it reads the sources' maps at their own size (Batch::sources).
+  /// Checks whether the term reads the sources' maps at their own size (Batch::sources).
   [[nodiscard]] virtual bool reads_sources() const { return false; }
-  /// Whether its sweeps read the sources' maps at the target's sizes (SourceMaps::resized).
+  /// Checks whether its sweeps read the sources' maps at the target's sizes (SourceMaps::resized).
   [[nodiscard]] virtual bool reads_resized() const { return false; }
-  /// Whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
+  /// Checks whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
   [[nodiscard]] virtual bool in_virtual_steps() const { return false; }
 
-  /// What the term keeps through a run beside its parameters, saved with the state: made with the term, filled by
-  /// start.
+  /// The tensors that the term keeps through a run beside its parameters, saved with the state: made with the term,
+  /// filled by start.
   [[nodiscard]] virtual std::vector<NamedTensor> constants() const { return {}; }
   /// Called once, when a new run's θ has its first values.
   virtual void start(Tensors /*theta*/) {}
@@ -80,7 +80,7 @@ class Term : public Interface {
   /// Called once for each batch, before its first point: computes what all its points share. end() drops that.
   virtual void begin(const Batch& /*batch*/) {}
   virtual void end() {}
-  /// For one θ on the batch that has begun.
+  /// Makes the term's sweeps for one θ on the batch that has begun.
   virtual std::unique_ptr<TermPoint> point(const Batch& batch) = 0;
   /// ∇φ, flat, from all tangent sweeps on this batch.
   virtual at::Tensor phi_gradient(const Batch& batch, const transfer::MetaNetworks& networks) const;
@@ -120,7 +120,7 @@ class PairTerm : public RealTerm {
                       Gradient& gradient) const final;
 
  protected:
-  /// Of pair i, whose target map is t. What does not come through t is added to the gradient.
+  /// Evaluates pair i, whose target map is t. Adds the part that does not come through t to the gradient.
   virtual MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors theta,
                                 Gradient& gradient) const = 0;
   [[nodiscard]] const std::vector<transfer::Pair>& pairs() const { return pairs_; }

@@ -21,8 +21,8 @@ class Vid final : public PairTerm {
       const int64_t in = setup.target().features[pair.target_feature].channels;
       const int64_t out = setup.source(pair).features[pair.source_feature].channels;
       const nets::ParameterInit uniform{nets::Initialisation::kUniformFanIn, in};
-      own_.push_back(setup.add_parameters(
-          name + "." + std::to_string(own_.size()), {{"weight", {out, in, 1, 1}}, {"bias", {out}}, {"rho", {out}}},
+      slices_.push_back(setup.add_parameters(
+          name + "." + std::to_string(slices_.size()), {{"weight", {out, in, 1, 1}}, {"bias", {out}}, {"rho", {out}}},
           {uniform, uniform, {nets::Initialisation::kConstant, 0, rho}}, Purpose::kBranches));
     }
   }
@@ -32,9 +32,9 @@ class Vid final : public PairTerm {
  private:
   MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors theta,
                         Gradient& gradient) const override {
-    const auto own = own_[i].of(theta);
+    const auto own = slices_[i].of(theta);
     auto value = vid_value(batch.maps.resized[i], t, {own[0], own[1], own[2]}, weight_, batch.whole.images);
-    auto* const bar = &gradient.theta[own_[i].begin];
+    auto* const bar = &gradient.theta[slices_[i].begin];
     bar[0] = value.bar.weight;
     bar[1] = value.bar.bias;
     bar[2] = value.bar.rho;
@@ -42,7 +42,7 @@ class Vid final : public PairTerm {
   }
 
   double weight_;
-  std::vector<Slice> own_;  // one for each pair
+  std::vector<Slice> slices_;  // one for each pair
 };
 
 }  // namespace

@@ -10,14 +10,14 @@
 
 namespace l2t::transfer {
 
-/// What the meta-networks of a method give.
+/// The outputs of a method's meta-networks.
 struct Learned {
   /// Channel weights w, by f (else every channel counts the same).
   bool what = false;
   /// Amounts λ, by g (else 1).
   bool where = false;
 
-  /// Whether there are meta-networks to train.
+  /// Checks whether there are meta-networks to train.
   [[nodiscard]] bool any() const { return what || where; }
 };
 
@@ -32,7 +32,7 @@ struct MetaNetworks {
   Learned learned;
   LambdaInit lambda_init = LambdaInit::kPaper;
   Layout phi;
-  /// Of each tensor of φ: f zero (uniform w), g as `lambda_init` says.
+  /// The start of each tensor of φ: f zero (uniform w), g as `lambda_init` says.
   std::vector<nets::ParameterInit> initialisation;
   std::vector<Slice> f;  // one for each pair, or none
   std::vector<Slice> g;

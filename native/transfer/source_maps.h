@@ -25,14 +25,14 @@ struct SourceMaps {
   std::vector<at::Tensor> pooled;
   /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (backends/matching.h). Empty where nothing reads it.
   std::vector<at::Tensor> resized;
-  /// Of the first source, B × classes: in the order of the data's classes where the run names it.
+  /// The first source's logits, B × classes: in the order of the data's classes where the run names it.
   at::Tensor logits;
 };
 
 /// The source map of a pair, at its own size.
 const at::Tensor& map_of(const std::vector<nets::Activations>& sources, const Pair& pair);
 
-/// Without the resized maps.
+/// Makes all but the resized maps.
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs);
 
 /// SourceMaps::resized. `target_sizes`: sides of the target's features.

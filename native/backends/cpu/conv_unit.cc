@@ -164,10 +164,10 @@ class ConvUnit final : public Unit {
   }
 
  private:
-  /// Whether tangent_backward will follow.
+  /// Checks whether tangent_backward will follow.
   [[nodiscard]] bool keep() const { return spec_.sweeps == Sweeps::kProduct; }
 
-  /// After the last sweep.
+  /// Frees the maps after the last sweep.
   void drop() {
     for (auto* const map : {&map_, &y_, &g_, &y_dot_}) map->reset();
     z_ = {};
@@ -192,7 +192,7 @@ class ConvUnit final : public Unit {
     return slopes;
   }
 
-  /// What is positive where ReLU lets pass: z before ReLU, made again from y, or after it where a residual was added.
+  /// Returns a map that is positive where ReLU passes: z before ReLU, made again from y, or with a residual z after it.
   [[nodiscard]] AffineOf<T> gate(const AffineOf<T>& before, const at::Tensor& after) const {
     if (!spec_.end.relu) return {};
     if (!spec_.end.add) return before;

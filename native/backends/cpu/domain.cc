@@ -8,14 +8,14 @@
 namespace l2t::backends::cpu {
 namespace {
 
-/// Where W has at most so many rows or columns, the loops' own product is faster than a library's (bench/README.md).
+/// With at most this many rows or columns of W, the loops' own product is faster than a library's (bench/README.md).
 constexpr int64_t kFewColumns = 64;
 
 /// Elements of the longest vector of loops.
 template <class T>
 constexpr int64_t kLongestVector = 64 / sizeof(T);
 
-/// Bytes from which on the caches are better kept for other maps: until this one is read again, others push it out.
+/// Maps of this many bytes or more bypass the caches: they would be evicted before they are read again.
 constexpr int64_t kLargeMap = int64_t{16} << 20;
 
 template <class T>
@@ -23,8 +23,8 @@ const T* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
 }
 
-/// The map, or a copy, that can be written in place: channels last and not shared.
-at::Tensor own(at::Tensor map) {
+/// Returns the map, or a copy, that can be written in place: channels last and not shared.
+at::Tensor writable(at::Tensor map) {
   if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return channels_last(map);
   return map.use_count() == 1 ? std::move(map) : map.clone();
 }
@@ -187,8 +187,8 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(Values y, cons
                                                                   const at::Tensor& v, const at::Tensor& v_with) const {
   const bool seeded = y[0].defined();
   const auto before = z.get();
-  // Without a gate nothing is written, and the sums may be of somebody else's map.
-  auto map = !seeded ? this->map(out_, x_.side) : before.terms > 0 ? own(std::move(y[0])) : channels_last(y[0]);
+  // Without a gate nothing is written, and the sums may belong to another map.
+  auto map = !seeded ? this->map(out_, x_.side) : before.terms > 0 ? writable(std::move(y[0])) : channels_last(y[0]);
   const auto pooled = y.size() > 1 ? channels_last(y[1]) : at::Tensor();
   Doubles sums(x_.images * 3 * out_);
   parallel(x_.images, [&](int64_t begin, int64_t end) {

@@ -62,7 +62,7 @@ class Weights {
 /// Transforms a convolution's maps and weights into the domain of its form, where the convolution is one product of
 /// matrices for each frequency, and back. Each function uses all threads; loops.h has what one thread does.
 ///
-/// Where the weights are few and each thread has an image, the products are made in cache: a thread transforms some
+/// If the weights are few and each thread has an image, the products are made in cache: a thread transforms some
 /// strips, multiplies them, and transforms the result back, in buffers that stay in its second-level cache. Many
 /// weights would be read too often that way; then V, Ȳ and the products are made whole, one after the other.
 template <class T>
@@ -90,7 +90,7 @@ class Domain {
   [[nodiscard]] Weights<T> weights(const at::Tensor& w) const { return {x_, out_, w}; }
   /// Ȳ = A ȳ Aᵀ.
   [[nodiscard]] Rows<T> output_adjoint(const AffineOf<T>& y_bar) const;
-  /// Whether V and U take much memory between two sweeps.
+  /// Checks whether V and U take much memory between two sweeps.
   [[nodiscard]] bool large() const { return !in_cache_; }
 
   /// y = Aᵀ (Σ V Uᵀ) A over the terms, and by channel Σ y and Σ y u (u undefined: y).

@@ -14,7 +14,7 @@ namespace l2t::backends::cpu {
 std::optional<Geometry> geometry_of(const nets::Conv2d& conv, const std::vector<int64_t>& weight, int64_t images,
                                     int64_t side);
 
-/// Whether the weights in the domain are so few that each block of strips can read all of them (domain.h).
+/// Checks whether the weights in the domain are few enough for each block of strips to read all (domain.h).
 bool few_weights(const Geometry& geometry, int64_t out);
 
 }  // namespace l2t::backends::cpu

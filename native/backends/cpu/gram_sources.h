@@ -15,7 +15,7 @@ class Resize {
   Resize(int64_t from, int64_t to);
 
   [[nodiscard]] int64_t from() const { return from_; }
-  /// Whether it changes nothing.
+  /// Checks whether the resize changes nothing.
   [[nodiscard]] bool same() const { return from_ == to_; }
   [[nodiscard]] Axis<T> axis() const { return {from_, to_, first_.data(), weight_.data()}; }
   /// Rᵀ 1.
@@ -48,8 +48,8 @@ struct GramSize {
   std::vector<GramSource> sources;
 };
 
-/// What the Gram form needs of the sources' maps by themselves, for a target's map of some side: the maps by size, none
-/// larger than the target's; and of each image and channel (B × C) ⟨p, S⟩ and u.
+/// The source maps as the Gram form reads them, for a target's map of one side: the maps by size, none larger than the
+/// target's; and for each image and channel (B × C) ⟨p, S⟩ and u.
 template <class T>
 struct GramSources {
   GramSources(const std::vector<at::Tensor>& maps, int64_t side);

@@ -114,7 +114,7 @@ struct Loops {
                              int64_t stride);
   void (*weights_adjoint)(const Geometry& x, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
 
-  // z, of one term, is positive where ReLU lets pass: the map before it or after it.
+  // z has one term and is positive where ReLU passes: it is the map before or after ReLU.
 
   /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
   void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const Affine<T>& z,
@@ -139,16 +139,16 @@ struct Loops {
   void (*matching_tangent)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, const T* bias_dot, T* d,
                            T* d_dot, double* e_dot, double* b_bar_dot);
 
-  /// As Gemm, fast for small matrices; b must not be transposed.
+  /// A Gemm that is fast for small matrices; b must not be transposed.
   Gemm<T> product;
   GramLoops<T> gram;
 };
 
-/// For the best instruction set of this machine: avx512, avx2 (with FMA), or baseline, as for all other code.
+/// Returns the loops for the machine's best instruction set: avx512, avx2 (with FMA), or baseline, as all other code.
 template <class T>
 const Loops<T>& loops();
 
-/// For the instruction set of that name; null where this build or this machine does not have it.
+/// Returns the loops for a named instruction set; null where this build or this machine does not have it.
 template <class T>
 const Loops<T>* loops_named(const char* name);
 

@@ -47,7 +47,7 @@ struct GramDot {
   const T* q;
 };
 
-/// What the image adds to, and −κ W, or −κ Ẇ, which it writes (C × C_n).
+/// The sums that an image adds to, and −κ W, or −κ Ẇ, which it writes (C × C_n).
 template <class T>
 struct GramSweep {
   T* scaled;

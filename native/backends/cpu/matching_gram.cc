@@ -33,7 +33,7 @@ struct GramBatch {
   [[nodiscard]] int64_t matrix() const { return channels() * inner; }
 };
 
-/// What one thread computes with: buffers that all of its images use, and its sums over them.
+/// One thread's workspace: buffers that all of its images use, and its sums over them.
 template <class T>
 struct Scratch {
   T* first;  // C × C_n, as the next three
@@ -65,7 +65,7 @@ class Workplaces {
     }
     const int64_t threads = at::get_num_threads();
     if (bars) w_bars_ = at::zeros({threads, batch.channels(), inner}, options);
-    // A line of the cache between threads.
+    // The last 64 keep threads on separate lines of the cache.
     const int64_t values = 4 * batch.matrix() + inner * inner + small + 2 * batch.side * inner + 2 * inner + 64;
     values_ = at::empty({threads, values}, options);
     doubles_ = at::zeros({threads, batch.channels() + 2 * inner + 8}, options.dtype(at::kDouble));
@@ -73,25 +73,25 @@ class Workplaces {
       T* next = values_.template data_ptr<T>() + thread * values;
       const auto take = [&](int64_t count) { return std::exchange(next, next + count); };
       double* const sums = doubles_.template data_ptr<double>() + thread * doubles_.size(1);
-      Scratch<T> own{};
-      own.first = take(batch.matrix());
-      own.second = take(batch.matrix());
-      own.third = take(batch.matrix());
-      own.scaled = take(batch.matrix());
-      own.square = take(inner * inner);
-      own.small = take(small);
-      own.rows = take(2 * batch.side * inner);
-      own.m_narrow = take(inner);
-      own.m_dot_narrow = take(inner);
-      own.w_bar = bars ? w_bars_.template data_ptr<T>() + thread * batch.matrix() : nullptr;
-      own.b_bar = sums;
-      own.v = sums + batch.channels();
-      own.m_dot = own.v + inner;
-      threads_.push_back(own);
+      Scratch<T> scratch{};
+      scratch.first = take(batch.matrix());
+      scratch.second = take(batch.matrix());
+      scratch.third = take(batch.matrix());
+      scratch.scaled = take(batch.matrix());
+      scratch.square = take(inner * inner);
+      scratch.small = take(small);
+      scratch.rows = take(2 * batch.side * inner);
+      scratch.m_narrow = take(inner);
+      scratch.m_dot_narrow = take(inner);
+      scratch.w_bar = bars ? w_bars_.template data_ptr<T>() + thread * batch.matrix() : nullptr;
+      scratch.b_bar = sums;
+      scratch.v = sums + batch.channels();
+      scratch.m_dot = scratch.v + inner;
+      threads_.push_back(scratch);
     }
   }
 
-  [[nodiscard]] Scratch<T>& own() { return threads_[at::get_thread_num()]; }
+  [[nodiscard]] Scratch<T>& of_thread() { return threads_[at::get_thread_num()]; }
 
   [[nodiscard]] double loss() const {
     return std::accumulate(threads_.begin(), threads_.end(), 0.0,
@@ -129,8 +129,8 @@ class GramPoint final : public MatchingPoint {
     Workplaces<T> workplaces(batch_, options(), /*bars=*/true);
     auto t_bar = at::empty_like(t_);
     at::parallel_for(0, batch_.images, 1, [&](int64_t begin, int64_t end) {
-      auto& own = workplaces.own();
-      for (int64_t image = begin; image < end; ++image) gradient_of(image, own, of(t_bar, image));
+      auto& scratch = workplaces.of_thread();
+      for (int64_t image = begin; image < end; ++image) gradient_of(image, scratch, of(t_bar, image));
     });
     auto value = at::empty({}, options());
     *value.template data_ptr<T>() = static_cast<T>(workplaces.loss() / places());  // may overflow: the run must notice
@@ -144,10 +144,10 @@ class GramPoint final : public MatchingPoint {
     std::vector<double> e_dots(batch_.images * batch_.channels());
     auto t_bar_dot = product ? at::empty_like(t_) : at::Tensor();
     at::parallel_for(0, batch_.images, 1, [&](int64_t begin, int64_t end) {
-      auto& own = workplaces.own();
+      auto& scratch = workplaces.of_thread();
       for (int64_t image = begin; image < end; ++image) {
-        tangent_of(image, own, of(t_dot, image), dot, product, e_dots.data() + image * batch_.channels());
-        if (product) t_bar_dot_of(image, own, of(t_dot, image), of(t_bar_dot, image));
+        tangent_of(image, scratch, of(t_dot, image), dot, product, e_dots.data() + image * batch_.channels());
+        if (product) t_bar_dot_of(image, scratch, of(t_dot, image), of(t_bar_dot, image));
       }
     });
     auto e_dot = at::empty({batch_.images, batch_.channels()}, options());
@@ -157,64 +157,69 @@ class GramPoint final : public MatchingPoint {
   }
 
  private:
-  void gradient_of(int64_t image, Scratch<T>& own, T* t_bar) {
+  void gradient_of(int64_t image, Scratch<T>& scratch, T* t_bar) {
     const int64_t inner = batch_.inner;
     const T* const t = of(t_, image);
     T* const gram = of(gram_, image);
     T* const w_w = of(w_w_, image);
     loops_.column_sums(inner, batch_.places(), t, m_.data() + image * inner);
-    std::copy_n(m_.data() + image * inner, inner, own.m_narrow);
+    std::copy_n(m_.data() + image * inner, inner, scratch.m_narrow);
     gemm_(inner, inner, batch_.places(), {t, inner, true}, {t, inner}, false, gram, inner);
-    products_with_sources(image, t, own, own.second);
-    gemm_(batch_.channels(), inner, inner, {weight(), inner}, {gram, inner}, false, own.first, inner);
-    std::fill_n(own.v, inner, 0.0);
-    loops_.gradient(rows(image, own), own.first, own.second, batch_.sources.u.data() + image * batch_.channels(),
-                    {own.scaled, own.w_bar, own.b_bar, own.v}, of(e_, image), e_0(image), &own.loss);
-    gemm_(inner, inner, batch_.channels(), {weight(), inner, true}, {own.scaled, inner}, false, w_w, inner);
+    products_with_sources(image, t, scratch, scratch.second);
+    gemm_(batch_.channels(), inner, inner, {weight(), inner}, {gram, inner}, false, scratch.first, inner);
+    std::fill_n(scratch.v, inner, 0.0);
+    loops_.gradient(
+        rows(image, scratch), scratch.first, scratch.second, batch_.sources.u.data() + image * batch_.channels(),
+        {scratch.scaled, scratch.w_bar, scratch.b_bar, scratch.v}, of(e_, image), e_0(image), &scratch.loss);
+    gemm_(inner, inner, batch_.channels(), {weight(), inner, true}, {scratch.scaled, inner}, false, w_w, inner);
     std::transform(w_w, w_w + inner * inner, w_w, std::negate<>());
     gemm_(batch_.places(), inner, inner, {t, inner}, {w_w, inner}, false, t_bar, inner);
-    add_from_sources(image, own, t_bar);
+    add_from_sources(image, scratch, t_bar);
   }
 
   /// ė and, where `product`, W̄̇, b̄̇, v̇ and −κ Ẇ.
-  void tangent_of(int64_t image, Scratch<T>& own, const T* t_dot, const Pointwise& dot, bool product, double* e_dot) {
+  void tangent_of(int64_t image, Scratch<T>& scratch, const T* t_dot, const Pointwise& dot, bool product,
+                  double* e_dot) {
     const int64_t inner = batch_.inner;
     const T* const weight_dot = dot.weight.template const_data_ptr<T>();
-    loops_.column_sums(inner, batch_.places(), t_dot, own.m_dot);
-    std::copy_n(own.m_dot, inner, own.m_dot_narrow);
-    std::copy_n(m_.data() + image * inner, inner, own.m_narrow);
-    gemm_(inner, inner, batch_.places(), {t_dot, inner, true}, {of(t_, image), inner}, false, own.square, inner);
-    add_transpose(own.square);
-    products_with_sources(image, t_dot, own, own.second);
-    gemm_(batch_.channels(), inner, inner, {weight(), inner}, {own.square, inner}, false, own.first, inner);
+    loops_.column_sums(inner, batch_.places(), t_dot, scratch.m_dot);
+    std::copy_n(scratch.m_dot, inner, scratch.m_dot_narrow);
+    std::copy_n(m_.data() + image * inner, inner, scratch.m_narrow);
+    gemm_(inner, inner, batch_.places(), {t_dot, inner, true}, {of(t_, image), inner}, false, scratch.square, inner);
+    add_transpose(scratch.square);
+    products_with_sources(image, t_dot, scratch, scratch.second);
+    gemm_(batch_.channels(), inner, inner, {weight(), inner}, {scratch.square, inner}, false, scratch.first, inner);
     if (product) {
-      gemm_(batch_.channels(), inner, inner, {weight_dot, inner}, {of(gram_, image), inner}, false, own.third, inner);
+      gemm_(batch_.channels(), inner, inner, {weight_dot, inner}, {of(gram_, image), inner}, false, scratch.third,
+            inner);
     }
-    std::fill_n(own.v, inner, 0.0);
-    const GramDot<T> dots{weight_dot, dot.bias.template const_data_ptr<T>(), own.m_dot, own.m_dot_narrow,
-                          own.first,  product ? own.third : nullptr,         own.second};
-    loops_.tangent(rows(image, own), dots, of(e_, image), e_0(image), {own.scaled, own.w_bar, own.b_bar, own.v}, e_dot);
+    std::fill_n(scratch.v, inner, 0.0);
+    const GramDot<T> dots{weight_dot,    dot.bias.template const_data_ptr<T>(), scratch.m_dot, scratch.m_dot_narrow,
+                          scratch.first, product ? scratch.third : nullptr,     scratch.second};
+    loops_.tangent(rows(image, scratch), dots, of(e_, image), e_0(image),
+                   {scratch.scaled, scratch.w_bar, scratch.b_bar, scratch.v}, e_dot);
   }
 
-  void t_bar_dot_of(int64_t image, Scratch<T>& own, const T* t_dot, T* t_bar_dot) {
+  void t_bar_dot_of(int64_t image, Scratch<T>& scratch, const T* t_dot, T* t_bar_dot) {
     const int64_t inner = batch_.inner;
-    gemm_(inner, inner, batch_.channels(), {weight(), inner, true}, {own.scaled, inner}, false, own.square, inner);
-    add_transpose(own.square);
-    std::transform(own.square, own.square + inner * inner, own.square, std::negate<>());
+    gemm_(inner, inner, batch_.channels(), {weight(), inner, true}, {scratch.scaled, inner}, false, scratch.square,
+          inner);
+    add_transpose(scratch.square);
+    std::transform(scratch.square, scratch.square + inner * inner, scratch.square, std::negate<>());
     gemm_(batch_.places(), inner, inner, {t_dot, inner}, {of(w_w_, image), inner}, false, t_bar_dot, inner);
-    gemm_(batch_.places(), inner, inner, {of(t_, image), inner}, {own.square, inner}, true, t_bar_dot, inner);
-    add_from_sources(image, own, t_bar_dot);
+    gemm_(batch_.places(), inner, inner, {of(t_, image), inner}, {scratch.square, inner}, true, t_bar_dot, inner);
+    add_from_sources(image, scratch, t_bar_dot);
   }
 
   /// Q = Sᵀ Uᵀ t of all sources.
-  void products_with_sources(int64_t image, const T* t, Scratch<T>& own, T* q) const {
+  void products_with_sources(int64_t image, const T* t, Scratch<T>& scratch, T* q) const {
     const int64_t inner = batch_.inner;
     for (const auto& size : batch_.sources.sizes) {
       const int64_t places = size.resize.from() * size.resize.from();
       const T* p = t;
       if (!size.resize.same()) {
-        loops_.enlarge_adjoint(size.resize.axis(), inner, t, own.rows, own.small);
-        p = own.small;
+        loops_.enlarge_adjoint(size.resize.axis(), inner, t, scratch.rows, scratch.small);
+        p = scratch.small;
       }
       for (const auto& source : size.sources) {
         const int64_t channels = source.channels();
@@ -226,20 +231,20 @@ class GramPoint final : public MatchingPoint {
 
   /// t̄ += 1 vᵀ + U S times `scaled`, of all sources. The weights of a resize sum to 1, so U 1 = 1: v is added to the
   /// smallest map that is resized, where there is one.
-  void add_from_sources(int64_t image, Scratch<T>& own, T* t_bar) const {
+  void add_from_sources(int64_t image, Scratch<T>& scratch, T* t_bar) const {
     const int64_t inner = batch_.inner;
     bool v_added = false;
     for (const auto& size : batch_.sources.sizes) {
       const int64_t places = size.resize.from() * size.resize.from();
       bool add = size.resize.same();
-      T* const to = add ? t_bar : own.small;
+      T* const to = add ? t_bar : scratch.small;
       for (const auto& source : size.sources) {
         const int64_t channels = source.channels();
-        gemm_(places, inner, channels, {of(source.map, image), channels}, {own.scaled + source.begin * inner, inner},
-              std::exchange(add, true), to, inner);
+        gemm_(places, inner, channels, {of(source.map, image), channels},
+              {scratch.scaled + source.begin * inner, inner}, std::exchange(add, true), to, inner);
       }
-      if (!std::exchange(v_added, true)) loops_.add_to_rows(inner, places, own.v, to);
-      if (to == own.small) loops_.enlarge(size.resize.axis(), inner, own.small, own.rows, t_bar);
+      if (!std::exchange(v_added, true)) loops_.add_to_rows(inner, places, scratch.v, to);
+      if (to == scratch.small) loops_.enlarge(size.resize.axis(), inner, scratch.small, scratch.rows, t_bar);
     }
   }
 
@@ -251,7 +256,7 @@ class GramPoint final : public MatchingPoint {
     }
   }
 
-  [[nodiscard]] GramRows<T> rows(int64_t image, const Scratch<T>& own) const {
+  [[nodiscard]] GramRows<T> rows(int64_t image, const Scratch<T>& scratch) const {
     return {batch_.channels(),
             batch_.inner,
             places(),
@@ -260,7 +265,7 @@ class GramPoint final : public MatchingPoint {
             weight(),
             bias_.template const_data_ptr<T>(),
             m_.data() + image * batch_.inner,
-            own.m_narrow,
+            scratch.m_narrow,
             batch_.sources.p_s.data() + image * batch_.channels()};
   }
 
@@ -282,7 +287,7 @@ class GramPoint final : public MatchingPoint {
   at::Tensor t_;
   at::Tensor weight_;
   at::Tensor bias_;
-  // Of each image:
+  // Kept for each image:
   at::Tensor gram_;          // G
   at::Tensor w_w_;           // Wᵀ κ W
   at::Tensor e_;             // E, C × C_n

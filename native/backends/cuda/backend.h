@@ -6,7 +6,7 @@ namespace l2t::backends::cuda {
 
 bool is_gpu(c10::Device device);
 
-/// What CUDA's runtime and LibTorch's allocator know of the GPUs (runtime.cc, graphs.cc).
+/// Facts about the GPUs from CUDA's runtime and LibTorch's allocator (runtime.cc, graphs.cc).
 class GpuBackend : public Backend {
  public:
   [[nodiscard]] bool multiplies_in(Precision precision, c10::Device device) const override;

@@ -10,7 +10,7 @@
 /// maps' type, from y − μ. Null pointers: there is no such map.
 namespace l2t::backends::cuda {
 
-/// What all sweeps of a unit share. Maps: rows × C; per channel: C.
+/// The arguments that all sweeps of a unit share. Maps: rows × C; per channel: C.
 template <class T>
 struct NormMaps {
   Cells cells;
@@ -223,15 +223,15 @@ struct NormTangent {
   }
 };
 
-/// ȳ̇, the tangent of NormBackward's ȳ, in which γ, s, g, the sums and x̂ all have tangents; and ȳ once more, which
-/// nobody kept.
+/// ȳ̇, the tangent of NormBackward's ȳ, in which γ, s, g, the sums and x̂ all have tangents; and ȳ again, which was not
+/// kept.
 template <class T>
 struct NormTangentBackward {
   static constexpr const char* kName = "batch_norm_tangent_backward";
   static constexpr int kSums = 3;  // Σ ġ, Σ ġ (y − μ), Σ g ẏ
   using Real = T;
 
-  /// Of a channel, made by finish.
+  /// A channel's coefficients, made by finish.
   struct Coefficients {
     T on_g_dot;
     T on_g;

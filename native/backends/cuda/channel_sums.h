@@ -33,7 +33,7 @@ struct SumPlan {
   int64_t groups;
   int64_t per_group;
 
-  /// So many threads that a large GPU is busy, and enough cells a thread.
+  /// Plans enough threads to keep a large GPU busy, and enough cells a thread.
   static SumPlan make(int64_t channels, int64_t cells) {
     constexpr int64_t kThreads = 1 << 16;
     constexpr int64_t kFewestCells = 8;
@@ -91,14 +91,14 @@ struct SumsThenMap {
     return next < plan.cells ? next : plan.cells;
   }
 
-  /// In the maps' own type: a chunk is short.
+  /// Sums a chunk in the maps' own type, since a chunk is short.
   L2T_BODY void sum_chunk(int64_t chunk, int64_t c) const {
     Real sums[Sweep::kSums] = {};
     for (int64_t cell = begin(chunk); cell < end(chunk); ++cell) sweep.add(c, cell, sums);
     for (int k = 0; k < Sweep::kSums; ++k) chunk_sums()[index(chunk, k, c)] = sums[k];
   }
 
-  /// Of per_group parts from `first` on, in order; `to` has a stride of C.
+  /// Sums per_group parts from `first` on, in order; `to` has a stride of C.
   L2T_BODY void sum_parts(const double* parts, int64_t first, int64_t count, int64_t c, double* to) const {
     const int64_t last = first + plan.per_group < count ? first + plan.per_group : count;
     for (int k = 0; k < Sweep::kSums; ++k) {

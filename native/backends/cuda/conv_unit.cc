@@ -75,7 +75,7 @@ class ConvUnit final : public Unit {
   }
 
  private:
-  /// Without its bias, which batch norm would subtract again.
+  /// Convolves without the bias, which batch norm would subtract again.
   [[nodiscard]] at::Tensor convolve(const at::Tensor& x, Tensors theta) const {
     return products_.conv2d(x, theta[spec_.conv.weight], {}, window_);
   }

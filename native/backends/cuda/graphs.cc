@@ -18,8 +18,7 @@ static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 namespace l2t::backends::cuda {
 namespace {
 
-/// The operations that a stream has captured so far; 0 where CUDA does not say. They are counted for `bench` only, so
-/// that fails no capture.
+/// Returns how many operations a stream has captured so far; 0 where CUDA does not say, since only `bench` reads it.
 size_t captured_launches(cudaStream_t stream) {
   cudaStreamCaptureStatus status{};
   cudaGraph_t graph = nullptr;
@@ -104,11 +103,11 @@ class CudaGraphs final : public Graphs {
       work();
       launches = captured_launches(stream_.stream());
     } catch (...) {
-      // Else the stream and the allocator would stay in the capture.
+      // Without this, the stream and the allocator would stay in the capture.
       try {
         graph.capture_end();
       } catch (const c10::Error& /*second*/) {
-        // The first failure is the cause. A capture that it has made invalid ends before the allocator hears of it.
+        // The first failure is the cause. A capture that it made invalid ends before the allocator is told.
         release_pool();
       }
       throw;
@@ -122,7 +121,7 @@ class CudaGraphs final : public Graphs {
     try {
       c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_);
       c10::cuda::CUDACachingAllocator::releasePool(device, pool_);
-    } catch (const c10::Error& /*it heard of it*/) {
+    } catch (const c10::Error& /*it was told*/) {
       return;  // The graph releases the pool.
     }
   }

@@ -6,11 +6,11 @@
 #include "native/backends/backend.h"
 
 /// The own kernels on tensors, each one launch. Maps are channels last in memory; all tensors of a call have one type,
-/// float or double, but where it is said. An undefined tensor means that there is none. batch_norm.h, matching.h,
+/// float or double, unless noted. An undefined tensor means that there is none. batch_norm.h, matching.h,
 /// rows.h and vectors.h hold their bodies and formulas.
 namespace l2t::backends::cuda {
 
-/// What the sweeps of a unit share: batch norm of y, and what follows.
+/// The tensors that the sweeps of a unit share: those of batch norm of y, and of the operations after it.
 struct Norm {
   bool relu;
   bool pool;

@@ -24,7 +24,7 @@ struct MatchedMaps {
   L2T_BODY int64_t threads() const { return images * chunks * channels; }
   L2T_BODY int64_t channel(int64_t thread) const { return thread % channels; }
   L2T_BODY int64_t image(int64_t thread) const { return thread / channels / chunks; }
-  /// Of the thread's chunk: the first element, and the one after the last; the next place is `channels` further.
+  /// The first element of the thread's chunk, and the one after its last; the next place is `channels` further.
   L2T_BODY int64_t begin(int64_t thread) const { return element(thread, thread / channels % chunks * per_chunk); }
   L2T_BODY int64_t end(int64_t thread) const {
     const int64_t last = (thread / channels % chunks + 1) * per_chunk;

@@ -1,4 +1,4 @@
-// What CUDA's runtime library and LibTorch's allocator know of the GPUs.
+// Facts about the GPUs from CUDA's runtime library and LibTorch's allocator.
 #include <ATen/Context.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
@@ -41,7 +41,7 @@ int float32_cores(int major, int minor) {
 /// Each core does a multiplication and an addition in a cycle.
 double float32_gflops(const cudaDeviceProp& properties, c10::DeviceIndex index) {
   int kilohertz = 0;
-  // No member of cudaDeviceProp since CUDA 13.
+  // cudaDeviceProp lacks the clock rate since CUDA 13.
   C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, index));
   const double cores = properties.multiProcessorCount * float32_cores(properties.major, properties.minor);
   return 2 * cores * kilohertz * 1e-6;

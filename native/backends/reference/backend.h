@@ -13,7 +13,7 @@ const Backend& backend();
 /// Null for kWinograd.
 const Backend* backend_for(const Arithmetic& arithmetic);
 
-/// A linear layer. write(to, bar): takes a parameter's gradient, or its tangent, and the place for it.
+/// A linear layer. write(to, bar) writes a parameter's gradient, or its tangent, to `to`.
 using Write = std::function<void(const at::Tensor& to, const at::Tensor& bar)>;
 std::unique_ptr<Unit> linear_unit(const nets::Linear& op, const Products& products, Write write);
 

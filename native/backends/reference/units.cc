@@ -162,7 +162,7 @@ class MaxPool final : public Unit {
   at::Tensor places_;
 };
 
-/// A linear operation without parameters: of tangents it has the sweeps that it has of values.
+/// A linear operation without parameters: its sweeps of tangents are its sweeps of values.
 class ParameterlessLinear final : public Unit {
  public:
   using Forward = std::function<at::Tensor(const at::Tensor& x)>;
