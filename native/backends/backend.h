@@ -44,7 +44,7 @@ struct Part {
   size_t operations;
   const at::Tensor& x;
   Sweeps sweeps;
-  SharedBatch norm;  // what batch norm's statistics are of
+  SharedBatch norm;  // the images of batch norm's statistics
 
   [[nodiscard]] bool is_feature(size_t value) const;
 

@@ -15,7 +15,7 @@ inline at::Tensor channels_last(const at::Tensor& map) {
 }
 
 /// How far the sweeps at a point go: to the gradient, to the tangent, or to the tangent of the gradient. A unit keeps
-/// what the sweeps to come read, and drops it after the last.
+/// the inputs of the sweeps to come, and drops them after the last.
 enum class Sweeps { kGradient, kTangent, kProduct };
 
 /// One or several operations of a network, computed together at one θ, with batch statistics. It has the four sweeps

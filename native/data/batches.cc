@@ -122,16 +122,16 @@ ImageBatch TrainingBatches::batch(const StepInput& input) const {
 
 /// Returns the batch; before that, requests the kAhead batches after it.
 at::Tensor TrainingBatches::decoded(int64_t epoch, int64_t step) {
-  const auto place = [&] {
+  const auto position = [&] {
     const auto same = [&](const Asked& batch) { return batch.epoch == epoch && batch.step == step; };
     return static_cast<size_t>(std::find_if(asked_.begin(), asked_.end(), same) - asked_.begin());
   };
-  if (place() == asked_.size()) {
+  if (position() == asked_.size()) {
     for (auto& batch : asked_) take(batch);
     asked_.clear();
     ask(epoch, step);
   }
-  const auto at = place();
+  const auto at = position();
   while (asked_.size() <= at + kAhead && ask_next()) {
   }
   take(asked_[at]);

@@ -18,7 +18,7 @@ class CapturedStep {
   using Inputs = std::vector<at::Tensor>;
   /// Steps that move φ do more than those that do not.
   enum class Kind { kReal, kMeta };
-  /// Returns the one tensor that is read afterwards; what else the work changes, it changes in place.
+  /// Returns the one tensor that is read afterwards; the work changes everything else in place.
   using Work = std::function<at::Tensor(Kind, const Inputs&)>;
 
   /// How often the work runs at a shape before it is captured: what CUDA graphs ask for.

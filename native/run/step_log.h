@@ -13,7 +13,7 @@ struct LoggedStep {
   int64_t epoch;
   int64_t step;    // within the epoch, from 0
   int64_t images;  // of its batch
-  bool meta;       // whether it moves φ
+  bool meta;       // true: it moves φ
 };
 
 /// Hands each step's row of numbers to the host, in order, without a wait in every step. On a GPU the rows gather on

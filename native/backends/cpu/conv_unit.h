@@ -11,7 +11,7 @@ struct ConvUnitSpec {
   nets::BatchNorm norm;
   bool input;  // x̄ is wanted
   Sweeps sweeps;
-  SharedBatch whole;  // what batch norm's statistics are of
+  SharedBatch whole;  // the images of batch norm's statistics
 };
 
 /// A fused unit: a convolution, batch norm with batch statistics, and a residual, ReLU and a max-pool where they

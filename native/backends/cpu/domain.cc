@@ -150,16 +150,16 @@ at::Tensor Domain<T>::inference(const Rows<T>& v, const Weights<T>& u, const at:
 
 template <class T>
 at::Tensor Domain<T>::adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const {
-  const bool wanted = std::any_of(terms.begin(), terms.end(), [](const auto& term) { return term.u != nullptr; });
-  auto x_bar = wanted ? map(x_.channels, x_.input_side) : at::Tensor();
+  const bool needs_x_bar = std::any_of(terms.begin(), terms.end(), [](const auto& term) { return term.u != nullptr; });
+  auto x_bar = needs_x_bar ? map(x_.channels, x_.input_side) : at::Tensor();
   const Read read = [&](Strips strips, Planes<const T> v) {
     loops_.input_adjoint(x_, strips, v, x_bar.template data_ptr<T>());
   };
   if (in_cache_) {
-    adjoint_in_cache(terms, w_bar, wanted ? read : Read());
+    adjoint_in_cache(terms, w_bar, needs_x_bar ? read : Read());
   } else {
     weights_adjoint_whole(terms, w_bar);
-    if (wanted) input_adjoint_whole(terms, read);
+    if (needs_x_bar) input_adjoint_whole(terms, read);
   }
   return x_bar;
 }
