@@ -53,12 +53,12 @@ Napi::Value backend(const Napi::CallbackInfo& call) {
   return write(call.Env(), std::string(backend.name()));
 }
 
-/// The loader compares them. Starts nothing on a GPU.
+/// Returns the releases that the loader compares. Starts nothing on a GPU.
 Napi::Value cuda_versions(const Napi::CallbackInfo& call) {
   return write(call.Env(), backends::backend_for({at::kCUDA}).versions());
 }
 
-/// For `doctor`.
+/// Returns the GPUs for `doctor`.
 Napi::Value cuda(const Napi::CallbackInfo& call) {
   const auto problem = cuda_problem();
   return write(call.Env(),
@@ -90,7 +90,7 @@ void end_workers(const Napi::CallbackInfo& /*call*/) {
   on_exit([](int status, void* /*unused*/) { _exit(status); }, nullptr);
 }
 
-/// Only on the main thread: a worker_threads worker ends its own runs when it exits (worker.cc).
+/// Acts only on the main thread: a worker_threads worker ends its own runs when it exits (worker.cc).
 void watch_process_exit(Napi::Env env) {
   if (getpid() != gettid()) return;
   const auto process = env.Global().Get("process").As<Napi::Object>();

@@ -35,7 +35,7 @@ struct BenchJob {
 /// An iteration as one graph.
 struct GraphTiming {
   double seconds;
-  /// What the graph holds: kernels, copies and fills; 0 where CUDA does not say.
+  /// The graph's operations: kernels, copies and fills; 0 where CUDA does not say.
   size_t launches;
 
   static void fields(auto& self, auto&& visit) {
@@ -54,7 +54,7 @@ class Bench : public Napi::ObjectWrap<Bench> {
   Napi::Value iterate(const Napi::CallbackInfo& info);
   Napi::Value iterate_as_graph(const Napi::CallbackInfo& info);
 
-  /// What an iteration needs; shared with the thread that runs the iteration.
+  /// An iteration's inputs; shared with the thread that runs the iteration.
   struct Subject;
   std::shared_ptr<Subject> subject_;
 };

@@ -81,12 +81,12 @@ Napi::Value GroupMember::leave(const Napi::CallbackInfo& info) {
   });
 }
 
-void read(const Napi::Value& value, const Place& place, std::shared_ptr<const Reducer>& member) {
+void read(const Napi::Value& value, const Location& location, std::shared_ptr<const Reducer>& member) {
   if (value.IsUndefined()) return;
   const auto joined = value.IsObject() ? value.As<Napi::Object>().Get("joined") : value.Env().Undefined();
-  if (!joined.IsFunction()) place.refuse("a Group");
+  if (!joined.IsFunction()) location.refuse("a Group");
   const auto external = joined.As<Napi::Function>().Call(value, {});
-  if (!external.IsExternal()) place.refuse("a Group");
+  if (!external.IsExternal()) location.refuse("a Group");
   // Moved out, since the External lives until it is collected, and the group ends with its last owner.
   member = std::move(*external.As<Napi::External<std::shared_ptr<const Reducer>>>().Data());
 }

@@ -55,7 +55,7 @@ inline Failure current_failure() {
   }
 }
 
-/// What useErrors() of src/native/contract.ts made of it, else an Error with `code`.
+/// Returns the error that useErrors() of src/native/contract.ts makes, else an Error with `code`.
 inline Napi::Error to_js_error(Napi::Env env, const Failure& failure) {
   if (const auto* const make = env.GetInstanceData<Napi::FunctionReference>(); make != nullptr) {
     return {env, make->Call({Napi::String::New(env, failure.code), Napi::String::New(env, failure.message)})};

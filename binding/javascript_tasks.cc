@@ -51,9 +51,9 @@ void JavascriptTasks::answer(int64_t ticket, const Napi::Value& value) {
     // A copy from pinned memory to a GPU does not block.
     task->answer = at::empty(task->shape, task->options);
     const auto bytes = std::to_string(task->answer.nbytes()) + " bytes";
-    const Place place{"the answer", nullptr};
-    const auto given = bytes_at(value, place, bytes.c_str());
-    if (given.ByteLength() != task->answer.nbytes()) place.refuse(bytes);
+    const Location location{"the answer", nullptr};
+    const auto given = bytes_at(value, location, bytes.c_str());
+    if (given.ByteLength() != task->answer.nbytes()) location.refuse(bytes);
     std::memcpy(task->answer.mutable_data_ptr(), given.Data(), given.ByteLength());
   }
   task->answered = true;

@@ -43,7 +43,7 @@ struct MapsEvent {
   }
 };
 
-/// What JavaScript does for the trainer: it decodes batches and runs sources that are ONNX files, by 'decode' and
+/// The trainer's tasks in JavaScript: it decodes batches and runs sources that are ONNX files, by 'decode' and
 /// 'maps' events and answer() of src/native/contract/run.ts.
 class JavascriptTasks final : public data::Decoder, public run::SourceRunner {
  public:

@@ -60,10 +60,10 @@ Napi::Value resize(const Napi::CallbackInfo& info) {
     return argument<int64_t>(info[index], name, Whole{1, 100000});
   };
   const std::array sides{side(1, "height"), side(2, "width"), side(3, "outHeight"), side(4, "outWidth")};
-  const Place place{"pixels", nullptr};
+  const Location location{"pixels", nullptr};
   const auto* const want = "a Uint8Array of height x width x 3 bytes";
-  const auto pixels = bytes_at(info[0], place, want);
-  if (static_cast<int64_t>(pixels.ByteLength()) != sides[0] * sides[1] * 3) place.refuse(want);
+  const auto pixels = bytes_at(info[0], location, want);
+  if (static_cast<int64_t>(pixels.ByteLength()) != sides[0] * sides[1] * 3) location.refuse(want);
   auto* worker = new ResizeWorker(info.Env(), pixels, sides);
   const auto promise = worker->promise();
   worker->Queue();

@@ -37,16 +37,16 @@ double number_of(const Napi::Value& value) {
 }
 
 template <class TypedArray>
-TypedArray typed_at(const Napi::Value& value, const Place& place, napi_typedarray_type type, const char* want) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) place.refuse(want);
+TypedArray typed_at(const Napi::Value& value, const Location& location, napi_typedarray_type type, const char* want) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) location.refuse(want);
   return value.As<TypedArray>();
 }
 
-int64_t whole_at(const Napi::Value& value, const Place& place, Whole whole) {
+int64_t whole_at(const Napi::Value& value, const Location& location, Whole whole) {
   const double number = number_of(value);
   const bool fits = number >= static_cast<double>(whole.low) && number <= static_cast<double>(whole.high);
   if (!fits || number != std::floor(number)) {
-    place.refuse("a whole number from " + std::to_string(whole.low) + " to " + std::to_string(whole.high));
+    location.refuse("a whole number from " + std::to_string(whole.low) + " to " + std::to_string(whole.high));
   }
   return static_cast<int64_t>(number);
 }
@@ -59,127 +59,127 @@ std::string bounds(Within within) {
 
 }  // namespace
 
-void read(const Napi::Value& value, const Place& place, double& member, Within within) {
+void read(const Napi::Value& value, const Location& location, double& member, Within within) {
   member = number_of(value);
-  if (!(member >= within.low && member <= within.high)) place.refuse("a number" + bounds(within));
+  if (!(member >= within.low && member <= within.high)) location.refuse("a number" + bounds(within));
 }
 
-void read(const Napi::Value& value, const Place& place, int64_t& member, Whole whole) {
-  member = whole_at(value, place, whole);
+void read(const Napi::Value& value, const Location& location, int64_t& member, Whole whole) {
+  member = whole_at(value, location, whole);
 }
 
-void read(const Napi::Value& value, const Place& place, uint64_t& member, Whole whole) {
-  member = static_cast<uint64_t>(whole_at(value, place, whole));
+void read(const Napi::Value& value, const Location& location, uint64_t& member, Whole whole) {
+  member = static_cast<uint64_t>(whole_at(value, location, whole));
 }
 
-void read(const Napi::Value& value, const Place& place, int& member, Whole whole) {
-  member = static_cast<int>(whole_at(value, place, whole));
+void read(const Napi::Value& value, const Location& location, int& member, Whole whole) {
+  member = static_cast<int>(whole_at(value, location, whole));
 }
 
-void read(const Napi::Value& value, const Place& place, bool& member) {
-  if (!value.IsBoolean()) place.refuse("true or false");
+void read(const Napi::Value& value, const Location& location, bool& member) {
+  if (!value.IsBoolean()) location.refuse("true or false");
   member = value.As<Napi::Boolean>().Value();
 }
 
-void read(const Napi::Value& value, const Place& place, std::string& member) {
+void read(const Napi::Value& value, const Location& location, std::string& member) {
   // Converting a symbol to text would fail.
-  if (!value.IsString()) place.refuse("a string");
+  if (!value.IsString()) location.refuse("a string");
   member = value.As<Napi::String>().Utf8Value();
 }
 
-void read(const Napi::Value& value, const Place& place, std::array<double, 3>& member, Within within) {
+void read(const Napi::Value& value, const Location& location, std::array<double, 3>& member, Within within) {
   const std::string want = "three numbers" + bounds(within);
-  const auto array = array_at(value, place);
-  if (array.Length() != member.size()) place.refuse(want);
+  const auto array = array_at(value, location);
+  if (array.Length() != member.size()) location.refuse(want);
   for (uint32_t c = 0; c < member.size(); ++c) {
     member[c] = number_of(array.Get(c));
-    if (!(member[c] >= within.low && member[c] <= within.high)) place.refuse(want);
+    if (!(member[c] >= within.low && member[c] <= within.high)) location.refuse(want);
   }
 }
 
-void read(const Napi::Value& value, const Place& place, std::vector<std::pair<int, int>>& member) {
+void read(const Napi::Value& value, const Location& location, std::vector<std::pair<int, int>>& member) {
   const auto* const want = "a list of pairs of feature indices";
-  const auto array = array_at(value, place);
+  const auto array = array_at(value, location);
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const Napi::Value entry = array.Get(i);
-    if (!entry.IsArray() || entry.As<Napi::Array>().Length() != 2) place.refuse(want);
+    if (!entry.IsArray() || entry.As<Napi::Array>().Length() != 2) location.refuse(want);
     std::array<double, 2> indices{number_of(entry.As<Napi::Array>().Get(0U)),
                                   number_of(entry.As<Napi::Array>().Get(1U))};
     for (const double index : indices) {
-      if (!(index >= 0 && index <= 10000) || index != std::floor(index)) place.refuse(want);
+      if (!(index >= 0 && index <= 10000) || index != std::floor(index)) location.refuse(want);
     }
     const std::pair<int, int> pair{static_cast<int>(indices[0]), static_cast<int>(indices[1])};
-    if (std::find(member.begin(), member.end(), pair) != member.end()) place.refuse("without repetitions");
+    if (std::find(member.begin(), member.end(), pair) != member.end()) location.refuse("without repetitions");
     member.push_back(pair);
   }
 }
 
-void read(const Napi::Value& value, const Place& place, std::map<std::string, double>& member) {
-  const auto object = object_at(value, place);
+void read(const Napi::Value& value, const Location& location, std::map<std::string, double>& member) {
+  const auto object = object_at(value, location);
   const auto names = object.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
     const auto name = Napi::Value(names.Get(i)).ToString().Utf8Value();
     const auto entry = object.Get(name);
-    if (entry.IsNumber()) read(entry, place.at(name), member[name]);
+    if (entry.IsNumber()) read(entry, location.at(name), member[name]);
   }
 }
 
-void read(const Napi::Value& value, const Place& place, NamedTensor& member) {
-  const auto object = object_at(value, place);
-  read(object.Get("name"), place.at("name"), member.name);
+void read(const Napi::Value& value, const Location& location, NamedTensor& member) {
+  const auto object = object_at(value, location);
+  read(object.Get("name"), location.at("name"), member.name);
   std::string dtype;
-  read(object.Get("dtype"), place.at("dtype"), dtype);
+  read(object.Get("dtype"), location.at("dtype"), dtype);
   const auto* const type =
       std::find_if(kDtypes.begin(), kDtypes.end(), [&](const auto& known) { return known.first == dtype; });
-  if (type == kDtypes.end()) place.at("dtype").refuse("a known type, not '" + dtype.substr(0, 20) + "'");
-  const auto sides = array_at(object.Get("shape"), place.at("shape"));
+  if (type == kDtypes.end()) location.at("dtype").refuse("a known type, not '" + dtype.substr(0, 20) + "'");
+  const auto sides = array_at(object.Get("shape"), location.at("shape"));
   std::vector<int64_t> shape;
   double total = 1;
   double extent = 1;
   for (uint32_t i = 0; i < sides.Length(); ++i) {
-    read(sides.Get(i), place.at("shape"), shape.emplace_back(), Whole{0, 1000000000000});
+    read(sides.Get(i), location.at("shape"), shape.emplace_back(), Whole{0, 1000000000000});
     total *= static_cast<double>(shape.back());
     extent *= std::max(static_cast<double>(shape.back()), 1.0);
   }
   // Strides are products of sides, so those of an empty tensor can overflow, too.
-  if (extent > 1e15) place.at("shape").refuse("of fewer than 1e15 elements");
-  const auto bytes = bytes_at(object.Get("data"), place.at("data"));
+  if (extent > 1e15) location.at("shape").refuse("of fewer than 1e15 elements");
+  const auto bytes = bytes_at(object.Get("data"), location.at("data"));
   if (total * static_cast<double>(c10::elementSize(type->second)) != static_cast<double>(bytes.ByteLength())) {
-    place.at("data").refuse("as long as shape and dtype say");
+    location.at("data").refuse("as long as shape and dtype say");
   }
   member.tensor = at::empty(shape, type->second);
   if (bytes.ByteLength() > 0) std::memcpy(member.tensor.mutable_data_ptr(), bytes.Data(), bytes.ByteLength());
 }
 
-void read(const Napi::Value& value, const Place& place, data::ImageSet& member) {
-  const auto object = object_at(value, place);
-  read(object.Get("size"), place.at("size"), member.size, kSides);
+void read(const Napi::Value& value, const Location& location, data::ImageSet& member) {
+  const auto object = object_at(value, location);
+  read(object.Get("size"), location.at("size"), member.size, kSides);
   const auto labels =
-      typed_at<Napi::Int32Array>(object.Get("labels"), place.at("labels"), napi_int32_array, "an Int32Array");
+      typed_at<Napi::Int32Array>(object.Get("labels"), location.at("labels"), napi_int32_array, "an Int32Array");
   const auto count = static_cast<int64_t>(labels.ElementLength());
   auto* label = const_cast<int32_t*>(labels.Data());  // from_blob wants non-const; nothing writes
   member.labels = at::from_blob(label, {count}, at::kInt).to(at::kLong);
   if (object.Get("pixels").IsUndefined()) return;
-  const auto pixels = bytes_at(object.Get("pixels"), place.at("pixels"));
+  const auto pixels = bytes_at(object.Get("pixels"), location.at("pixels"));
   const auto side = member.size;
   if (static_cast<int64_t>(pixels.ByteLength()) != count * side * side * 3)
-    place.at("pixels").refuse("labels x size x size x 3 bytes");
-  place.keep->push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
+    location.at("pixels").refuse("labels x size x size x 3 bytes");
+  location.keep->push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
   member.pixels = at::from_blob(const_cast<uint8_t*>(pixels.Data()), {count, side, side, 3}, at::kByte);
 }
 
-Napi::Object object_at(const Napi::Value& value, const Place& place) {
-  if (!value.IsObject()) place.refuse("an object");
+Napi::Object object_at(const Napi::Value& value, const Location& location) {
+  if (!value.IsObject()) location.refuse("an object");
   return value.As<Napi::Object>();
 }
 
-Napi::Array array_at(const Napi::Value& value, const Place& place) {
-  if (!value.IsArray()) place.refuse("an array");
+Napi::Array array_at(const Napi::Value& value, const Location& location) {
+  if (!value.IsArray()) location.refuse("an array");
   return value.As<Napi::Array>();
 }
 
-Napi::Uint8Array bytes_at(const Napi::Value& value, const Place& place, const char* want) {
-  return typed_at<Napi::Uint8Array>(value, place, napi_uint8_array, want);
+Napi::Uint8Array bytes_at(const Napi::Value& value, const Location& location, const char* want) {
+  return typed_at<Napi::Uint8Array>(value, location, napi_uint8_array, want);
 }
 
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value) {

@@ -18,19 +18,19 @@
 #include "native/data/image_set.h"
 
 /// Converts structs that name their fields (core/fields.h) from JavaScript and to it; src/native/contract/ documents
-/// them. A wrong value throws INVALID_OPTION, which names its place: `sources[1].size`.
+/// them. A wrong value throws INVALID_OPTION, which names its path: `sources[1].size`.
 namespace l2t::binding {
 
 /// Keeps JavaScript buffers alive while native tensors use them; made and dropped on the JavaScript thread.
 using KeptValues = std::vector<Napi::Reference<Napi::Value>>;
 
-/// Where a value stands, and what keeps its buffers.
-struct Place {
+/// A value's path in the job, and the list that keeps its buffers alive.
+struct Location {
   std::string path;
   KeptValues* keep;
 
-  [[nodiscard]] Place at(const std::string& key) const { return {path.empty() ? key : path + "." + key, keep}; }
-  [[nodiscard]] Place at(size_t index) const { return {path + "[" + std::to_string(index) + "]", keep}; }
+  [[nodiscard]] Location at(const std::string& key) const { return {path.empty() ? key : path + "." + key, keep}; }
+  [[nodiscard]] Location at(size_t index) const { return {path + "[" + std::to_string(index) + "]", keep}; }
   [[noreturn]] void refuse(const std::string& want) const {
     throw Error("INVALID_OPTION", (path.empty() ? "The job" : path) + " must be " + want + ".");
   }
@@ -46,62 +46,62 @@ concept HasFields = requires(T& value) { T::fields(value, Ignore()); };
 
 // From JavaScript.
 
-void read(const Napi::Value& value, const Place& place, double& member, Within within = {0, 1e30});
-void read(const Napi::Value& value, const Place& place, int64_t& member, Whole whole = kAnyCount);
-void read(const Napi::Value& value, const Place& place, uint64_t& member, Whole whole = kAnyCount);
-void read(const Napi::Value& value, const Place& place, int& member, Whole whole);
-void read(const Napi::Value& value, const Place& place, bool& member);
-void read(const Napi::Value& value, const Place& place, std::string& member);
-void read(const Napi::Value& value, const Place& place, std::array<double, 3>& member, Within within);
+void read(const Napi::Value& value, const Location& location, double& member, Within within = {0, 1e30});
+void read(const Napi::Value& value, const Location& location, int64_t& member, Whole whole = kAnyCount);
+void read(const Napi::Value& value, const Location& location, uint64_t& member, Whole whole = kAnyCount);
+void read(const Napi::Value& value, const Location& location, int& member, Whole whole);
+void read(const Napi::Value& value, const Location& location, bool& member);
+void read(const Napi::Value& value, const Location& location, std::string& member);
+void read(const Napi::Value& value, const Location& location, std::array<double, 3>& member, Within within);
 /// Pairs of feature indices, without repetitions.
-void read(const Napi::Value& value, const Place& place, std::vector<std::pair<int, int>>& member);
+void read(const Napi::Value& value, const Location& location, std::vector<std::pair<int, int>>& member);
 /// All numbers of an object.
-void read(const Napi::Value& value, const Place& place, std::map<std::string, double>& member);
+void read(const Napi::Value& value, const Location& location, std::map<std::string, double>& member);
 /// Copies the data: that takes little time beside the work on it.
-void read(const Napi::Value& value, const Place& place, NamedTensor& member);
+void read(const Napi::Value& value, const Location& location, NamedTensor& member);
 /// Uses the pixels without a copy, and keeps them.
-void read(const Napi::Value& value, const Place& place, data::ImageSet& member);
+void read(const Napi::Value& value, const Location& location, data::ImageSet& member);
 
 /// The ranks that this process has joined; binding/group.cc.
-void read(const Napi::Value& value, const Place& place, std::shared_ptr<const Reducer>& member);
+void read(const Napi::Value& value, const Location& location, std::shared_ptr<const Reducer>& member);
 
 template <HasNames E>
-void read(const Napi::Value& value, const Place& place, E& member) {
+void read(const Napi::Value& value, const Location& location, E& member) {
   std::string name;
-  read(value, place, name);
+  read(value, location, name);
   if (const auto found = named<E>(name)) {
     member = *found;
     return;
   }
   std::string names;
   for (const char* const known : names_of(E())) names += (names.empty() ? "" : ", ") + std::string(known);
-  place.refuse("one of " + names);
+  location.refuse("one of " + names);
 }
 
 /// The object that a struct is read from.
-Napi::Object object_at(const Napi::Value& value, const Place& place);
-Napi::Array array_at(const Napi::Value& value, const Place& place);
+Napi::Object object_at(const Napi::Value& value, const Location& location);
+Napi::Array array_at(const Napi::Value& value, const Location& location);
 /// `want`: what it must be, for the message.
-Napi::Uint8Array bytes_at(const Napi::Value& value, const Place& place, const char* want = "a Uint8Array");
+Napi::Uint8Array bytes_at(const Napi::Value& value, const Location& location, const char* want = "a Uint8Array");
 
 template <class T, class... Rule>
-void read(const Napi::Value& value, const Place& place, std::optional<T>& member, Rule... rule) {
-  if (!value.IsUndefined()) read(value, place, member.emplace(), rule...);
+void read(const Napi::Value& value, const Location& location, std::optional<T>& member, Rule... rule) {
+  if (!value.IsUndefined()) read(value, location, member.emplace(), rule...);
 }
 
 /// Stops at the first bad entry: a sparse array may be four billion long.
 template <class T, class... Rule>
-void read(const Napi::Value& value, const Place& place, std::vector<T>& member, Rule... rule) {
-  const auto array = array_at(value, place);
-  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), place.at(i), member.emplace_back(), rule...);
+void read(const Napi::Value& value, const Location& location, std::vector<T>& member, Rule... rule) {
+  const auto array = array_at(value, location);
+  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), location.at(i), member.emplace_back(), rule...);
 }
 
 template <HasFields T>
-void read(const Napi::Value& value, const Place& place, T& member) {
-  const auto object = object_at(value, place);
+void read(const Napi::Value& value, const Location& location, T& member) {
+  const auto object = object_at(value, location);
   T::fields(member, [&](const char* key, auto& field, auto... rule) {
-    if (*key == '\0') return read(value, place, field, rule...);
-    read(object.Get(key), place.at(key), field, rule...);
+    if (*key == '\0') return read(value, location, field, rule...);
+    read(object.Get(key), location.at(key), field, rule...);
   });
 }
 
@@ -109,7 +109,7 @@ void read(const Napi::Value& value, const Place& place, T& member) {
 template <class T, class... Rule>
 T argument(const Napi::Value& value, const char* name, Rule... rule) {
   T argument{};
-  read(value, Place{name, nullptr}, argument, rule...);
+  read(value, Location{name, nullptr}, argument, rule...);
   return argument;
 }
 
@@ -117,7 +117,7 @@ T argument(const Napi::Value& value, const char* name, Rule... rule) {
 template <class T>
 T read_job(const Napi::Value& value, KeptValues* keep = nullptr) {
   T job{};
-  read(value, Place{"", keep}, job);
+  read(value, Location{"", keep}, job);
   return job;
 }
 

@@ -60,12 +60,12 @@ struct Network::Loaded {
   int threads;
   std::optional<LoadedImportance> importance;
 
-  /// Of all parameters, which lie in one vector.
+  /// The bytes of all parameters, which lie in one vector.
   [[nodiscard]] int64_t bytes() const {
     return network.parameters.empty() ? 0 : static_cast<int64_t>(network.parameters.front().storage().nbytes());
   }
 
-  /// Of images, uint8, count × S × S × 3; or of what a network that runs elsewhere gave, float32, 1-dim.
+  /// Runs on images, uint8, count × S × S × 3; or splits the outputs of one that runs elsewhere, float32, 1-dim.
   [[nodiscard]] nets::Activations activations(const at::Tensor& input) const {
     const auto& [net, parameters, buffers] = network;
     if (net.runs_elsewhere()) return nets::activations_from(net, input);
@@ -104,13 +104,13 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
     const auto size = loaded_->size;
     const auto& net = loaded_->network.network;
     const bool elsewhere = net.runs_elsewhere();
-    const Place place{elsewhere ? "values" : "pixels", nullptr};
+    const Location location{elsewhere ? "values" : "pixels", nullptr};
     const auto* const want = elsewhere ? "a Uint8Array of float32 numbers, of whole images"
                                        : "a Uint8Array of count x size x size x 3 bytes";
-    const auto pixels = bytes_at(info[0], place, want);
+    const auto pixels = bytes_at(info[0], location, want);
     const auto length = static_cast<int64_t>(pixels.ByteLength());
     const auto each = elsewhere ? 4 * nets::values_per_image(net) : size * size * 3;
-    if (length == 0 || length % each != 0) place.refuse(want);
+    if (length == 0 || length % each != 0) location.refuse(want);
     auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants non-const; nothing writes
     const auto images = elsewhere ? at::from_blob(data, {length / 4}, at::kFloat)
                                   : at::from_blob(data, {length / each, size, size, 3}, at::kByte);

@@ -92,8 +92,8 @@ Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
     if (info.Length() < 3 || !info[2].IsFunction()) {
       throw Error("INVALID_OPTION", "Run wants a spec, materials, and a function for its events.");
     }
-    read<run::RunSpec>(info[0], Place{"", &keep_}, config_);
-    read<run::RunMaterials>(info[1], Place{"", &keep_}, config_);
+    read<run::RunSpec>(info[0], Location{"", &keep_}, config_);
+    read<run::RunMaterials>(info[1], Location{"", &keep_}, config_);
     on_event_ = Napi::Persistent(info[2].As<Napi::Function>());
   });
 }
@@ -151,7 +151,7 @@ void Run::answer(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     if (!started_ || !info[0].IsNumber())
       throw Error("INVALID_OPTION", "answer() answers a 'decode' or a 'maps' event.");
-    // What was requested ahead may arrive after the end.
+    // Answers that were requested ahead may arrive after the end.
     if (tasks_) tasks_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
   });
 }

@@ -35,13 +35,13 @@ void Worker::run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* 
 Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep,
                             std::function<MakeValue()> body, std::function<void()> finished) {
   const auto deferred = Napi::Promise::Deferred::New(env);
-  const auto held = std::make_shared<KeptValues>(std::move(keep));
-  const auto settle = [deferred, held, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
+  const auto kept = std::make_shared<KeptValues>(std::move(keep));
+  const auto settle = [deferred, kept, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
                                                                        const std::optional<Failure>& failure) {
-    // Also where the environment ends just now, and neither call below succeeds.
+    // Runs even if the environment ends now and neither call below succeeds.
     const auto clean_up = c10::make_scope_exit([&] {
       finished();
-      held->clear();
+      kept->clear();
     });
     try {
       if (failure) {

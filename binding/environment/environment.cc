@@ -1,4 +1,4 @@
-/// What Node does not offer: variables of the process's own environment, and the kernel's locks on files. In a worker
+/// Functions that Node lacks: variables of the process's own environment, and the kernel's locks on files. In a worker
 /// thread JavaScript's process.env is a copy, which the addon's libraries never see. So this module is loaded before
 /// the addon, and depends on no other library.
 #include <fcntl.h>
