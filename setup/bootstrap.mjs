@@ -57,9 +57,9 @@ function checkNode() {
 function packagesCurrent() {
   /** @type {(path: string) => Record<string, { version: string, optional?: boolean }> | undefined} */
   const packagesIn = (path) => readJson(join(packageRoot, path))?.packages;
-  const [wanted, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map(packagesIn);
-  if (wanted === undefined || present === undefined) return false;
-  return Object.entries(wanted).every(([path, entry]) => {
+  const [locked, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map(packagesIn);
+  if (locked === undefined || present === undefined) return false;
+  return Object.entries(locked).every(([path, entry]) => {
     if (path === '') return true;
     // Optional packages are installed only on their own platforms.
     const installed = present[path];

@@ -14,7 +14,7 @@ import { searchKey } from './libtorch.mjs';
 /** @import { LibTorch } from './libtorch.mjs' */
 /** @typedef {{ readonly built: boolean, readonly reason: string }} CudaPart Has an addon its CUDA part, and why? */
 /**
- * What an addon was built for. A build by CMake also says from what, so that the bootstrap can tell whether it is current.
+ * An addon's build record. A build by CMake also records its sources, so that the bootstrap can tell if it is current.
  * @typedef {object} BuildStamp
  * @property {{ path: string, version: string, how: string, libDir: string, library: string }} libtorch
  * @property {CudaPart} cuda
@@ -28,7 +28,7 @@ import { searchKey } from './libtorch.mjs';
 export const addonPath = join(packageRoot, 'build/Release/l2t_native.node');
 
 /**
- * What the built addon was built for; undefined if it is not built.
+ * Returns the record of the addon's build; undefined if it is not built.
  * @returns {BuildStamp | undefined}
  */
 export function readBuildStamp() {
@@ -107,13 +107,13 @@ function cmakeJs(folder, args) {
 function dropForeignConfiguration(folder, { prefix, version }) {
   const stampPath = join(folder, 'configured.json');
   const { CC, CXX, CXXFLAGS } = process.env;
-  const wanted = { root: packageRoot, libtorch: prefix, version, ninja: onPath('ninja'), CC, CXX, CXXFLAGS };
-  if (JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted)) return;
+  const configuration = { root: packageRoot, libtorch: prefix, version, ninja: onPath('ninja'), CC, CXX, CXXFLAGS };
+  if (JSON.stringify(readJson(stampPath)) === JSON.stringify(configuration)) return;
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) {
     if (name !== 'Release') rmSync(join(folder, name), { recursive: true, force: true });
   }
-  writeJson(stampPath, wanted);
+  writeJson(stampPath, configuration);
 }
 
 /**

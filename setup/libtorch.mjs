@@ -55,11 +55,11 @@ const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0', 'libgloo-dev'];
 const archiveUrl = 'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
 const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
-// Where newer versions define what that one includes.
+// Newer versions define the version in this header, which the other one includes.
 const newVersionHeader = 'include/torch/headeronly/version.h';
 
 /**
- * Where `l2t-native setup` puts LibTorch: <data home>/l2t-native/libtorch.
+ * Returns the folder of `l2t-native setup`: <data home>/l2t-native/libtorch.
  * @param {Variables} [env]
  */
 export function setupFolder(env = process.env) {
@@ -251,7 +251,7 @@ export function findLibTorch({ load = probe, install, ...where } = {}) {
 }
 
 /**
- * What to print when nothing was found: every place tried, why each was refused, and how to go on.
+ * Returns the text for a failed search: every place tried, why each was refused, and how to go on.
  * @param {readonly Refusal[]} tried
  * @param {string} [cli]
  */
@@ -269,7 +269,7 @@ export function explain(tried, cli = 'npx l2t-native') {
 }
 
 /**
- * As findLibTorch, but if nothing is found it throws an error (code LIBTORCH_NOT_FOUND) with the full explanation.
+ * Calls findLibTorch and throws an error (code LIBTORCH_NOT_FOUND) with the full explanation if nothing is found.
  * Installs from apt if it may.
  * @param {{ explicit?: string | undefined, say: (line: string) => void, cli?: string, env?: Variables }} options
  */

@@ -10,7 +10,7 @@ const cuda = process.argv.includes('--cuda');
 for (const path of ['native', 'binding'].flatMap((room) => filesBelow(join(packageRoot, room), ['build']))) {
   const [, name] = /\/native\/backends\/cuda\/(.*)$/.exec(path) ?? [];
   const isChosen = name === undefined || cuda === (name !== 'none.cc');
-  // What is loaded before the addon is a library of its own.
+  // The module that is loaded before the addon is a library of its own.
   const isOther = path.includes('/binding/environment/');
   if (path.endsWith('.cc') && isChosen && !isOther) console.log(relative(process.cwd(), path));
 }
