@@ -57,7 +57,7 @@ function sysroot(): string {
   return root;
 }
 
-/** Where libraries are. An installation would link BLAS and LAPACK into the first of these. */
+/** Returns the library folders. An installation would link BLAS and LAPACK into the first. */
 function libraryPath(root: string): string {
   const first = join(root, 'usr/lib', triplet);
   return [first, join(root, 'usr/lib'), join(first, 'blas'), join(first, 'lapack')].join(':');

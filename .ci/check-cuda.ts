@@ -20,7 +20,7 @@ const compileFolder = 'build/check-cuda/compile';
 const linkFolder = 'build/check-cuda/link';
 // One architecture says whether the kernels compile.
 const quick = 'L2T_CUDA_ARCHITECTURES=80';
-/** What is run on the CPU in level 3. */
+/** The tests that level 3 runs on the CPU. */
 const cpuTests = ['native/core/device', 'native/run/trainer', 'binding/network', 'binding/addon'].map(
   (name) => `test/${name}.test.ts`,
 );
@@ -125,8 +125,8 @@ function expectRefusal(what: string, result: Loaded | undefined, code: string, p
   say(`${what}: ${result.message}`);
 }
 
-// Compiled with the toolkit of this machine, and loaded with Debian's CUDA 12: the majors may differ. The addon must be
-// refused then. With L2T_CUDA_ANY_VERSION it loads all the same, since nothing is run on a GPU.
+// The addon is compiled with this machine's toolkit and loaded with Debian's CUDA 12: if the majors differ, it must be
+// refused. With L2T_CUDA_ANY_VERSION it loads all the same, since nothing is run on a GPU.
 function expectVersionCheck(libraries: readonly string[], { compiledFor, runtime }: CudaVersions): void {
   if (compiledFor.split('.')[0] === runtime.split('.')[0]) return;
   const both = new RegExp(`compiled with CUDA ${compiledFor}, but LibTorch brings CUDA ${runtime}:`);

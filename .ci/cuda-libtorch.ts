@@ -15,11 +15,11 @@ const packages = [
 
 export interface CudaLibTorch {
   readonly prefix: string;
-  /** In the order of a search. */
+  /** The library folders, in search order. */
   readonly libraries: readonly [string, string];
 }
 
-/** Where it is. The first call downloads it. */
+/** Returns the folders of Debian's LibTorch with CUDA. The first call downloads it. */
 export function cudaLibTorch(say: (line: string) => void, cache = cacheFolder('check-cuda')): CudaLibTorch {
   const prefix = join(cache, 'root/usr');
   if (existsSync(prefix)) say(`LibTorch with CUDA is in ${cache}`);
@@ -55,15 +55,15 @@ function compile(folder: string, name: string, functions: readonly string[]): vo
     return `void ${bare}(void) { fputs("${bare} of a stub was called\\n", stderr); abort(); }`;
   });
   writeFileSync(source, ['#include <stdio.h>', '#include <stdlib.h>', ...bodies, ''].join('\n'));
-  // As NVIDIA's own libraries do it, every symbol has the library's name as its version.
+  // Every symbol has the library's name as its version, as in NVIDIA's own libraries.
   writeFileSync(script, `${name} { *; };\n`);
   const flags = ['-shared', '-fPIC', '-w', `-Wl,-soname,${name}`, `-Wl,--version-script,${script}`];
   execFileSync('g++', ['-x', 'c', ...flags, source, '-o', join(folder, name)], { stdio: ['ignore', 'ignore', 2] });
 }
 
 /**
- * Makes, in `folder`, what the LibTorch in `libraries` lacks of NVIDIA's. Returns the names. Throws where it lacks
- * something else.
+ * Makes stubs in `folder` for NVIDIA's libraries that the LibTorch in `libraries` lacks. Returns their names. Throws
+ * where it lacks something else.
  */
 export function makeStubs(folder: string, libraries: CudaLibTorch['libraries']): string[] {
   const library = join(libraries[0], 'libtorch_cuda.so');

@@ -1,4 +1,4 @@
-/** What checks in levels share, and how they run tests of the addon that they have built. */
+/** Functions that checks in levels share, among them one that runs tests of the addon that they built. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { packageRoot } from '../setup/files.mjs';

@@ -78,17 +78,17 @@ function tidyOne(path: string): Promise<boolean> {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let said = '';
+    let findings = '';
     let complaints = '';
     child.stdout.on('data', (text) => {
-      said += text;
+      findings += text;
     });
     child.stderr.on('data', (text) => {
       complaints += text;
     });
     child.on('close', (status) => {
       // stderr has the count of suppressed warnings: it is printed only if clang-tidy failed without a finding.
-      if (status !== 0) process.stdout.write(said || complaints);
+      if (status !== 0) process.stdout.write(findings || complaints);
       done(status === 0);
     });
   });
@@ -98,7 +98,7 @@ function tidyOne(path: string): Promise<boolean> {
 function configure(): boolean {
   const cache = join(root, 'build/CMakeCache.txt');
   if (!existsSync(cache)) return false;
-  const given = [...readFileSync(cache, 'utf8').matchAll(/^(CMAKE_JS_INC|L2T_LIBTORCH):\w+=(.*)$/gm)];
+  const cached = [...readFileSync(cache, 'utf8').matchAll(/^(CMAKE_JS_INC|L2T_LIBTORCH):\w+=(.*)$/gm)];
   const args = [
     '-S',
     '.',
@@ -107,7 +107,7 @@ function configure(): boolean {
     '-DL2T_UNITY=OFF',
     // With a CUDA toolkit, so that its sources are looked at, too.
     '-DL2T_CUDA_COMPILE_ONLY=ON',
-    ...given.map(([, name, value]) => `-D${name}=${value}`),
+    ...cached.map(([, name, value]) => `-D${name}=${value}`),
   ];
   return spawnSync('cmake', args, { cwd: root }).status === 0;
 }

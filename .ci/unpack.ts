@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { onPath } from '../setup/apt.mjs';
 import { filesBelow } from '../setup/files.mjs';
 
-/** Where a check keeps what it downloads. */
+/** Returns the folder of a check's downloads. */
 export function cacheFolder(check: string, env = process.env): string {
   return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'l2t-native', check);
 }
