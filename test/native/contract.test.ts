@@ -52,10 +52,10 @@ describe('what both sides declare', () => {
 const interfaces = readInterfaces();
 
 function readInterfaces(): Map<string, ts.InterfaceDeclaration> {
-  const place = join(packageRoot, 'src/native');
-  const files = ['contract.ts', ...readdirSync(join(place, 'contract')).map((name) => join('contract', name))];
+  const folder = join(packageRoot, 'src/native');
+  const files = ['contract.ts', ...readdirSync(join(folder, 'contract')).map((name) => join('contract', name))];
   const found = files.flatMap((name) => {
-    const file = join(place, name);
+    const file = join(folder, name);
     const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
     return source.statements.filter(ts.isInterfaceDeclaration);
   });

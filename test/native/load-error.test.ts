@@ -22,11 +22,11 @@ test.each([
   ['l2t.node: undefined symbol: _ZN3c104cuda14ExchangeDeviceEa', 'ADDON_NOT_BUILT', /another CUDA LibTorch .*LIBTORCH/],
   ['l2t.node: undefined symbol: __cudaRegisterFatBinary', 'ADDON_NOT_BUILT', /another CUDA LibTorch .*LIBTORCH/],
   ['l2t.node: undefined symbol: _ZN2at4addmERKNS_6TensorE', 'ADDON_NOT_BUILT', /against another LibTorch .*LIBTORCH/],
-])('%s: what it means, which LibTorch the addon is for, and what to do', (said, code, meaning) => {
-  const error = loadError(builtAddon(), new Error(said));
+])('%s: what it means, which LibTorch the addon is for, and what to do', (reason, code, meaning) => {
+  const error = loadError(builtAddon(), new Error(reason));
   expect(error).toMatchObject({ name: 'L2TError', code, message: expect.stringMatching(meaning) });
   expect(error.message).toContain('built for LibTorch 2.6.0 in /opt/torch');
-  expect(error.message).toContain(said);
+  expect(error.message).toContain(reason);
 });
 
 test('an addon of another major release of CUDA is refused, with both', () => {

@@ -6,7 +6,7 @@
 
 namespace l2t::test {
 
-/// What a method reads, by src/options/methods.ts.
+/// A method's inputs, by src/options/methods.ts.
 struct Needs {
   bool source;
   bool pairs;

@@ -18,14 +18,14 @@ function casesOf(program: string) {
 async function run(program: string, suite: string, name = '*') {
   const words = ['-r=xml', '-no-skipped-summary', `-ts=${suite}`, `-tc=${name.replaceAll(',', '\\,')}`];
   const child = spawn(program, words, { cwd: packageRoot });
-  const [said, complaints, [status, signal]] = await Promise.all([
+  const [output, complaints, [status, signal]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
     once(child, 'close'),
   ]);
-  const cases = said.matchAll(/<TestCase name="(.*?)".*>([\s\S]*?)<\/TestCase>/g);
+  const cases = output.matchAll(/<TestCase name="(.*?)".*>([\s\S]*?)<\/TestCase>/g);
   const results = new Map([...cases].map(([, name = '', result = '']) => [name, result]));
-  return { results, ending: `It ended with ${signal ?? status}.\n${said}${complaints}` };
+  return { results, ending: `It ended with ${signal ?? status}.\n${output}${complaints}` };
 }
 
 /** Makes a test of each case of a program, by doctest. Without vitest: build/test/NAME -ts=SUITE -tc=CASE */

@@ -46,10 +46,10 @@ it.each<[string, boolean, Tensor]>([
   ['float16, NaN', false, tensor('float16', Uint16Array.of(0x7e00))],
   ['bfloat16, the largest', true, tensor('bfloat16', Uint16Array.of(0x7f7f, 0xff7f))],
   ['bfloat16, infinity', false, tensor('bfloat16', last(new Uint16Array(many), 0x7f80))],
-])('%s: finite in float32 is %s', (_, finite, given) => {
-  expect(isFiniteInFloat32(given)).toBe(finite);
+])('%s: finite in float32 is %s', (_, finite, input) => {
+  expect(isFiniteInFloat32(input)).toBe(finite);
   // The same at an odd address.
-  const data = new Uint8Array(given.data.length + 1).subarray(1);
-  data.set(given.data);
-  expect(isFiniteInFloat32({ ...given, data })).toBe(finite);
+  const data = new Uint8Array(input.data.length + 1).subarray(1);
+  data.set(input.data);
+  expect(isFiniteInFloat32({ ...input, data })).toBe(finite);
 });

@@ -64,7 +64,7 @@ type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
 /** A short run: an untrained source if the method reads one, 16 images, 4 steps an epoch, two epochs. */
 export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges = {}): RunJob {
   const needs = needsOf(method);
-  // Of other classes than the data's, unless the method needs the same.
+  // The source has other classes than the data, unless the method needs the same.
   const classes = methodOf(method).terms.includes('kd') ? 4 : 6;
   const network = { name: 'resnet20', classes, width: 0.125 };
   const source = {

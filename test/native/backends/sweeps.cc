@@ -10,7 +10,7 @@
 #include "test/native/check.h"
 #include "test/native/sweeps.h"
 
-/// What backends compute in one go.
+/// Sweeps that backends fuse.
 namespace l2t::test {
 namespace {
 

@@ -5,17 +5,17 @@ import { batch, batches, type Changes, trained, unlabelled } from './iterations.
 const classWeights = [0.4, 2, 0, 1.6];
 const smoothed = { labelSmoothing: 0.1 };
 
-/** What engines and ranks compute, in this order. */
+/** The cases that engines and ranks compute, in this order. */
 export const cases: readonly (readonly [method: MethodName, changes: Changes])[] = [
   ...methodNames.map((method) => [method, {}] as const),
   ...(['l2t-ww', 'lwf+at', 'l2-sp'] as const).map((method) => [method, { settings: smoothed, classWeights }] as const),
-  // Of a source with another order of classes.
+  // The source has another order of classes.
   ['kd', { settings: { ...smoothed, kdWeight: 0.7 }, sourceClasses: [2, 0, 3, 1] }],
   ['kd+l2t-ww', { settings: { ...smoothed, kdWeight: 0.7 }, sourceClasses: [2, 0, 3, 1] }],
   ['kd+fm', { sourceClasses: [2, 0, 3, 1], images: unlabelled() }],
   // With clipped gradients, a slower w, and decay to the start.
   ['l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 }, lambdaInit: 'equal' }],
-  // Another batch judges φ, of fewer images; of two images, one of three ranks has none.
+  // Another batch, of fewer images, judges φ; with two images, one of three ranks has none.
   ['l2t-ww', { images: batches('judge_', batch - 2) }],
   ['l2t-ww', { images: batches('judge_', 2) }],
   ...(['l2t-ww', 'lwf+at', 'kd', 'sp', 'vid'] as const).map(

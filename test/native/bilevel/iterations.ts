@@ -14,7 +14,7 @@ const float64 = (name: string, shape: readonly number[], values: Float64Array<Ar
   data: new Uint8Array(values.buffer),
 });
 
-/** `prefix`: judge_ for what judges φ. */
+/** `prefix`: judge_ for the batch that judges φ. */
 export function batches(prefix = '', images = batch): NamedTensor[] {
   return Array.from({ length: iterations }, (_, k) => (k === 0 ? '' : `@${k}`)).flatMap((suffix) => {
     const [x, y] = [`${prefix}x${suffix}`, `${prefix}y${suffix}`];
@@ -26,7 +26,7 @@ export function batches(prefix = '', images = batch): NamedTensor[] {
   });
 }
 
-/** As many images without labels. */
+/** Batches of images without labels. */
 export const unlabelled = (prefix = '', images = batch): NamedTensor[] =>
   batches(`${prefix}unlabelled_`, images).filter(({ name }) => name.includes('unlabelled_x'));
 
@@ -64,7 +64,7 @@ export interface Changes {
   readonly classWeights?: readonly number[];
   readonly sourceClasses?: readonly number[];
   readonly lambdaInit?: LambdaInit;
-  /** What judges φ, or images without labels. */
+  /** The batch that judges φ, or images without labels. */
   readonly images?: readonly NamedTensor[];
 }
 
@@ -79,8 +79,8 @@ export async function trained(method: MethodName, { settings = {}, images = [], 
 }
 
 /**
- * What differs by more than rounding in float64: all losses, and θ, momentum and φ each as a whole, since a bias before
- * batch norm has no gradient but rounding.
+ * Names the tensors that differ by more than rounding in float64: all losses, and θ, momentum and φ each as a whole,
+ * since a bias before batch norm has no gradient but rounding.
  */
 export function differences(
   method: MethodName,

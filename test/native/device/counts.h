@@ -5,13 +5,13 @@
 #include <map>
 #include <string>
 
-/// What a program asked of the fake device, counted.
+/// Counts of a program's requests to the fake device.
 namespace l2t::test {
 
 struct Counts {
   /// Calls by name: LibTorch's operations and own kernels. Views and new empty tensors are not counted.
   std::map<std::string, int64_t> operations;
-  /// From the device to the device.
+  /// Copies from the device to the device.
   int64_t copies = 0;
   /// Host round trips: from the host to the device, and back.
   int64_t uploads = 0;
@@ -24,7 +24,7 @@ struct Counts {
   [[nodiscard]] int64_t total() const;
 };
 
-/// Since the last reset, on all threads.
+/// Returns the counts since the last reset, on all threads.
 Counts counts();
 void reset_counts();
 

@@ -34,12 +34,12 @@ data::ImageSet image_set(int64_t size, c10::Device device) {
   return {pixels.to(device), labels.to(device), size};
 }
 
-/// Of two epochs.
+/// The options of two epochs.
 data::TrainingBatches::Options batch_options(bool judged) {
   return {data::Augment::kCropFlip, /*resized_crops=*/false, judged, kBatch, /*seed=*/7, /*epochs=*/2};
 }
 
-/// Whether the result on the device is there, and is that of the host.
+/// Checks whether the result is on the device and equals the host's.
 bool arrives(const at::Tensor& host, const at::Tensor& device) {
   return device.device() == fake_device() && at::equal(host, device.cpu());
 }
@@ -80,7 +80,7 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
   return all;
 }
 
-/// What an iteration's input asks of the device: a batch, cropped and normalised.
+/// Counts the device's work for an iteration's input: a batch, cropped and normalised.
 Counts count_input(const data::ImageSet& set) {
   data::TrainingBatches batches(set, std::nullopt, batch_options(/*judged=*/false), nullptr);
   const data::ToInput to_input(set.size, kNormalisation, fake_device());

@@ -9,10 +9,10 @@
 
 namespace l2t::test {
 
-/// Of every target.
+/// The number of every target's classes.
 constexpr int64_t kClasses = 4;
 
-/// What is trained in a check, small.
+/// A small training for a check.
 struct Training {
   std::string target;
   int64_t size;
@@ -27,7 +27,7 @@ struct Training {
 /// Weights of a network that was never trained, but with running statistics and biases that matter.
 std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t seed);
 
-/// With sources of fixed weights; θ and φ from a fixed seed, and started.
+/// Makes a started learner with sources of fixed weights; θ and φ come from a fixed seed.
 std::unique_ptr<run::Learner> make_learner(const Training& training, run::EngineKind engine,
                                            backends::Convolution convolution, c10::Device device);
 

@@ -87,7 +87,7 @@ class DeviceAllocator final : public c10::Allocator {
   }
 };
 
-/// Of the host, in which copies to and from the device need not wait.
+/// Allocates memory of the host whose copies to and from the device need not wait.
 class PinnedAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -124,7 +124,7 @@ class PinnedAllocator final : public c10::Allocator {
 
 bool on_device(const at::Tensor& tensor) { return tensor.defined() && tensor.is_privateuseone(); }
 
-/// Where a tensor's memory begins; null for one without elements.
+/// Returns the start of a tensor's memory; null for one without elements.
 void* block_of(const at::Tensor& tensor) { return tensor.storage().mutable_data(); }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-/// What own kernels need on the fake device. A kernel's launch opens the memory of its tensors, runs the kernel's body
+/// Own kernels on the fake device. A kernel's launch opens the memory of its tensors, runs the kernel's body
 /// for each index on the host, and counts one operation.
 namespace l2t::test {
 

@@ -1,4 +1,4 @@
-// What the fake device does for LibTorch. Most operations fall back to the CPU's kernel; here are those whose fallback
+// LibTorch's operations on the fake device. Most fall back to the CPU's kernel; here are those whose fallback
 // LibTorch lacks, or would compute wrongly. Signatures are the dispatcher's.
 // NOLINTBEGIN(performance-unnecessary-value-param, bugprone-return-const-ref-from-parameter)
 #include <ATen/EmptyTensor.h>
@@ -79,7 +79,7 @@ const Tensor& resize(const Tensor& tensor, IntArrayRef size, std::optional<at::M
 
 // Copies and reads.
 
-/// Whether the host goes on before the copy is done.
+/// Checks whether the host must wait until the copy is done.
 bool waits(const Tensor& from, const Tensor& to, bool non_blocking) {
   if (!from.is_cpu() && !to.is_cpu()) return false;
   const auto& host = from.is_cpu() ? from : to;
@@ -99,7 +99,7 @@ Tensor copy_from_and_resize(const Tensor& from, const Tensor& to) {
   return copy_from(from, to, /*non_blocking=*/false);
 }
 
-/// item() and all that is made of it.
+/// Computes item() and all operations that call it.
 at::Scalar local_scalar_dense(const Tensor& tensor) {
   count_copy(tensor.device(), at::kCPU);
   count_wait();
@@ -123,12 +123,12 @@ Tensor to_device(const Tensor& tensor, c10::Device device) { return tensor.defin
 
 Three convolution_backward(const Tensor& y_bar, const Tensor& x, const Tensor& w, IntArrayRef stride,
                            IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef output_padding,
-                           int64_t groups, std::array<bool, 3> wanted) {
+                           int64_t groups, std::array<bool, 3> output_mask) {
   const Operation operation("aten::convolution_backward");
   const Opened opened({y_bar, x, w});
   const auto [x_bar, w_bar, b_bar] =
       at::convolution_backward(host_alias(y_bar), host_alias(x), host_alias(w), IntArrayRef{y_bar.size(1)}, stride,
-                               padding, dilation, transposed, output_padding, groups, wanted);
+                               padding, dilation, transposed, output_padding, groups, output_mask);
   return {to_device(x_bar, x.device()), to_device(w_bar, x.device()), to_device(b_bar, x.device())};
 }
 
@@ -174,7 +174,7 @@ void require_gpu_can(const std::string& name, const std::vector<Tensor>& tensors
               " has no kernel for bytes on a GPU.");
 }
 
-/// Whether the host must wait for an operation: its result is no tensor, or has a shape that depends on values.
+/// Checks whether the host must wait for an operation: its result is no tensor, or its shape depends on values.
 bool answers_host(const c10::FunctionSchema& schema) {
   static const std::set<std::string> shaped_by_values{"aten::nonzero", "aten::masked_select", "aten::_unique2"};
   const auto& results = schema.returns();

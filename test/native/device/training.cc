@@ -39,7 +39,7 @@ Difference largest_difference(const std::vector<NamedTensor>& truth, const std::
     const auto& [name, wanted] = truth[i];
     const double distance = largest(tensors[i].tensor.cpu() - wanted.cpu());
     const double difference = distance == 0 ? 0 : distance / scales.at(kind(name));
-    // Also where it is NaN.
+    // A NaN difference counts, too.
     if (!(difference <= result.value)) result = {difference, name};
   }
   return result;
@@ -68,7 +68,7 @@ std::vector<NamedTensor> copies_on_cpu(std::vector<NamedTensor> tensors) {
   return tensors;
 }
 
-/// Which iteration is counted: by then whatever is made once has been made.
+/// The iteration that is counted: by then everything that is made once exists.
 constexpr int64_t kIterations = 3;
 
 /// All that an iteration hands back.
@@ -122,13 +122,13 @@ std::string unequal_after_resume(run::Learner& learner, std::unique_ptr<run::Lea
   return unequal(all_of(learner, iteration), all_of(*other, same));
 }
 
-/// Of one engine and backend.
+/// The results of one engine and backend.
 struct Trained {
   double difference;  // the largest from the CPU
   Counts counts;      // of the last iteration
 };
 
-/// Of numbers of float64, relative to the largest of their kind. Only the order of sums may differ from the CPU's,
+/// The tolerance in float64, relative to the largest of a kind. Only the order of sums may differ from the CPU's,
 /// which gives some 1e-14; a mistake gives far more.
 constexpr double kRounding = 1e-10;
 

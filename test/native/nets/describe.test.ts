@@ -16,7 +16,7 @@ describe('networks', () => {
     expect(addon().networks()).toEqual(networkNames);
   });
 
-  // Those with 1,000 classes are what torchvision prints for its own; the others are sums by hand.
+  // Counts with 1,000 classes are torchvision's for its own networks; the others are sums by hand.
   it.each([
     ['resnet20', 10, 32, 272_490, 66, 42],
     ['resnet32', 200, 32, 479_272, 102, 66],
@@ -75,8 +75,8 @@ describe('networks', () => {
     expect(Object.keys(entries).filter((name) => lacks.test(name))).toEqual([]);
   });
 
-  // What can be paired (*): the last of each size, never a ResNet's stem, though it is the last of its size at 224; the
-  // inputs of VGG-16's max-pools, and the last maps of each of MobileNetV2's sides.
+  // Features marked * can be paired: the last of each size, never a ResNet's stem, though it is the last of its size at
+  // 224; the inputs of VGG-16's max-pools, and the last maps of each of MobileNetV2's sides.
   it.each([
     ['resnet20', 32, '0: 16@32, 1: 16@32, 2: 16@32 *, 3: 32@16, 4: 32@16, 5: 32@16 *, 6: 64@8, 7: 64@8, 8: 64@8 *'],
     ['vgg9_bn', 32, '0: 64@32 *, 1: 128@16 *, 2: 256@8 *, 3: 512@4 *, 4: 512@2 *'],

@@ -106,7 +106,7 @@ nets::NetworkSpec elsewhere(const nets::NetworkSpec& spec, int64_t size) {
   return result;
 }
 
-/// What it gives for the images.
+/// Returns the source's outputs for the images.
 at::Tensor values_of(const transfer::Source& source, const at::Tensor& x) {
   const auto& [network, parameters, buffers] = source;
   const auto activations = nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning);
@@ -125,15 +125,15 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   const auto dtype = config.dtype == "float32" ? at::kFloat : at::kDouble;
   const auto options = at::TensorOptions().dtype(dtype).device(choose_device(config.device).device);
   const int64_t size = find(config.tensors, "x").size(-1);
-  const bool given = config.elsewhere.value_or(false);
+  const bool runs_elsewhere = config.elsewhere.value_or(false);
   std::vector<SourceConfig> sources;
-  std::vector<transfer::Source> loaded;  // where their maps are given
+  std::vector<transfer::Source> loaded;  // to compute their maps here
   for (const auto& [network, pairs] : config.sources) {
     const auto prefix = config.sources.size() == 1 ? "source." : "source." + std::to_string(sources.size()) + ".";
     const auto weights = without_prefix(config.tensors, prefix);
-    if (given) loaded.push_back(transfer::load_source(nets::make_network(network), weights, options));
-    sources.push_back({given ? elsewhere(network, size) : network, pairs, weights, 0, {}});
-    if (given) sources.back().weights.clear();
+    if (runs_elsewhere) loaded.push_back(transfer::load_source(nets::make_network(network), weights, options));
+    sources.push_back({runs_elsewhere ? elsewhere(network, size) : network, pairs, weights, 0, {}});
+    if (runs_elsewhere) sources.back().weights.clear();
   }
   const auto& reducer = reducer_of(config.group);
   Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true, {&reducer});

@@ -75,7 +75,7 @@ TEST_CASE("a step warms up three times, is captured once at each shape, and from
       calls.clear();
       const auto result = step.run(run::CapturedStep::Kind::kMeta, {at::full({images}, static_cast<double>(k))});
       CHECK(calls == asked);
-      // What the work itself gives, in the same tensors as before.
+      // The result is the work's own, in the same tensors as before.
       CHECK(result.item<double>() == images * k);
       const std::pair<const void*, const void*> used{read, result.const_data_ptr()};
       CHECK((tensors.try_emplace(images, used).first->second == used));

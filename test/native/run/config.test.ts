@@ -15,7 +15,7 @@ const normalised = (changes: object) => ({ normalisation: { mean: [0, 0, 0], std
 const words = ['1', null, undefined, {}, 1n];
 const numbers = [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1];
 
-/** What the message must say, and the changes of a job that it must say it of. */
+/** The expected message, and the changes of a job that must cause it. */
 type Wrong = readonly [message: RegExp, ...changes: object[]];
 /** `message` begins with the key's name. */
 const keys = (names: readonly string[], values: readonly unknown[], message: string): Wrong[] =>

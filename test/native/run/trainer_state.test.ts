@@ -3,7 +3,7 @@ import type { EpochEvent, NamedTensor, NativeEvent } from '../../../src/native/a
 import { failureOf } from '../../outcomes.js';
 import { digest, images, newRun, type Recorded, type RunJob, scratch, tinyJob, train } from '../tiny.js';
 
-/** What must be the same of an interrupted run and an uninterrupted one: metrics, networks and states of its epochs. */
+/** The parts of a run that an interruption must not change: metrics, networks and states of its epochs. */
 const outcome = (epochs: readonly EpochEvent[]) =>
   epochs.map(({ metrics, best, network, state }) => ({
     metrics,

@@ -1,4 +1,4 @@
-// Which of the source's maps an iteration resizes.
+// Checks which of the source's maps an iteration resizes.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
@@ -22,7 +22,7 @@ namespace {
 
 TEST_SUITE_BEGIN("run");
 
-/// Of maps, the largest first.
+/// The sides of maps, the largest first.
 using Sides = std::multiset<int64_t, std::greater<>>;
 
 Sides& noted() {

@@ -15,12 +15,12 @@ constexpr int64_t kChannels = 19;
 template <class T>
 class Arguments {
  public:
-  /// To read; by its first element.
+  /// Returns a pointer to a random tensor to read.
   template <class V = T>
   const V* drawn(at::IntArrayRef shape) {
     return keep(at::randn(shape, at::kDouble).to(at::CppTypeToScalarType<V>::value)).template const_data_ptr<V>();
   }
-  /// To add to.
+  /// Returns a pointer to a result to add to.
   template <class V = T>
   V* result(at::IntArrayRef shape) {
     results_.push_back(at::randn(shape, at::kDouble).to(at::CppTypeToScalarType<V>::value));

@@ -7,8 +7,8 @@
 
 namespace l2t::backends::cpu {
 
-/// What the loops over maps, of the matching loss and of its Gram form write, each called once on random tensors of 19
-/// channels. The same tensors for every instruction set.
+/// Returns the output of each loop over maps, of the matching loss and of its Gram form, called once on random tensors
+/// of 19 channels. All instruction sets get the same tensors.
 template <class T>
 std::vector<at::Tensor> passes(const Loops<T>& loops);
 
