@@ -1,4 +1,4 @@
-// Prints failures, then vitest's counts from its JSON report, the last line of .ci/run: "N passed, N failed, N skipped".
+// Prints failures, then vitest's counts from its JSON report, last line of .ci/run: "N passed, N failed, N skipped".
 // Arguments: the report, and the code that vitest ended with.
 import { readFileSync } from 'node:fs';
 
