@@ -88,7 +88,7 @@ export const transferSchema = z.strictObject({
     sourceLicence: repeated(
       text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
         fills: 'licence',
-        // What a method starts from has a licence, too.
+        // The weights that a method starts from have a licence, too.
         of: ({ source, start }) => source || start,
       }),
     ),
@@ -167,7 +167,7 @@ export const transferSchema = z.strictObject({
   ...settings,
 });
 
-/** What the network may cost; absent: any. */
+/** Limits on the network's cost; absent: no limit. */
 const budget = {
   maxMs: above(0, 1e6, 'milliseconds that the network may take for an image, one at a time on one CPU thread', {
     first: true,
@@ -176,7 +176,7 @@ const budget = {
   maxMb: above(0, 1e6, "megabytes (10⁶ bytes) that the network's weights may take", { first: true }),
 };
 
-/** Options of `proposeOptions`: what a person may know already. The others are proposed. */
+/** Options of `proposeOptions` that a person may know already. The others are proposed. */
 export const proposeSchema = transferSchema
   .pick({
     data: true,

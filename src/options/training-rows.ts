@@ -21,7 +21,7 @@ export const network = <const M extends Marks>(help: string, marks?: M) =>
 
 const small = networkNames.filter((name) => defaultSize(name) === 32);
 
-/** What every verb that reads a data set has. */
+/** Options of every verb that reads a data set. */
 export const common = {
   ...grouped('Data', {
     data: path(
@@ -69,7 +69,7 @@ export const common = {
   }),
 };
 
-/** What every verb that trains has. */
+/** Options of every verb that trains. */
 export const training = {
   ...common,
   ...grouped('Data', {
