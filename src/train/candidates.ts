@@ -25,7 +25,7 @@ export interface Candidate {
   readonly ms?: number | undefined;
 }
 
-/** What the result may cost; absent: any. */
+/** Limits on the result's cost; absent: no limit. */
 export interface Budget {
   readonly maxMs?: number | undefined;
   readonly maxParams?: number | undefined;
@@ -36,7 +36,7 @@ const widths = [0.25, 0.5, 1];
 const sizes = [32, 64, 128, 224];
 /** Variants with the costs of resnet20 and resnet32: a race between them and those would only take time. */
 const variants: readonly NetworkName[] = ['resnet20_a', 'resnet32_a'];
-/** The most candidates of a race, and the most that are timed to find them. */
+/** Maximum numbers of candidates of a race, and of those that are timed to find them. */
 export const mostCandidates = 8;
 const mostTimed = 16;
 
@@ -56,7 +56,7 @@ export const nameOf = ({ network, width, size }: Pick<Candidate, 'network' | 'wi
 /** A width and a size that every candidate has; absent: any. */
 type Shape = { readonly [key in 'width' | 'size']?: number | undefined };
 
-/** The networks with fewer operations than `largest`, on images up to its size; most operations first. */
+/** Returns the networks with fewer operations than `largest`, on images up to its size; most operations first. */
 function candidatesBelow(largest: Candidate, classes: number, { width: only, size: side }: Shape): Candidate[] {
   const fitting = side === undefined ? sizes.filter((size) => size <= largest.size) : [side];
   const tried = only === undefined ? widths : [only];
@@ -76,14 +76,14 @@ function candidatesBelow(largest: Candidate, classes: number, { width: only, siz
     .sort((a, b) => b.flops - a.flops);
 }
 
-/** Does a candidate, as far as its costs are known, fit? */
+/** Checks whether a candidate fits, as far as its costs are known. */
 export const fits = ({ parameters, mb, ms = 0 }: Candidate, { maxParams, maxMb, maxMs }: Budget): boolean =>
   parameters <= (maxParams ?? parameters) && mb <= (maxMb ?? mb) && ms <= (maxMs ?? ms);
 
 /**
- * The candidates that fit and are `trainable`, most operations first, at most eight; if none is, the one with the fewest. With `maxMs` they are timed by `time`, except where an
- * estimate from the operations says that it is hopeless.
- * @throws L2TError INVALID_OPTION if none fits, with the fastest, the smallest and the lightest.
+ * Returns the candidates that fit and are `trainable`, most operations first, at most eight; if none is trainable, the
+ * smallest fitting one. With `maxMs`, `time` times them, unless an estimate from the operations is far above it.
+ * @throws L2TError INVALID_OPTION if none fits; it names the fastest, the smallest and the lightest.
  */
 export async function fittingCandidates(
   source: Candidate,
@@ -140,7 +140,7 @@ async function inTurn<T, R>(items: readonly T[], body: (item: T) => Promise<R>):
   return results;
 }
 
-/** Milliseconds as a sum of a part by operations and a part by layers, through the two networks that were timed. */
+/** Returns an estimate in milliseconds: a part by operations and a part by layers, through two timed networks. */
 function estimateBy(a: Candidate, b: Candidate): (candidate: Candidate) => number {
   const [first, second] = [a.ms as number, b.ms as number];
   const determinant = a.flops * b.layers - b.flops * a.layers;
