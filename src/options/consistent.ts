@@ -78,7 +78,7 @@ export function requireValidation(options: Validation, validates: boolean): void
 export const validationWarning = (options: Validation, validates: boolean): string | undefined =>
   validates ? undefined : holdsNone(options);
 
-/** Returns why `validation` holds out no image, if it should: it is less than one image of each class. */
+/** Returns why `validation`, if it is above 0, holds out no image: it is less than one of each class. */
 const holdsNone = ({ validation }: Validation): string | undefined =>
   validation === undefined || validation === 0
     ? undefined

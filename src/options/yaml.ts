@@ -62,7 +62,7 @@ function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
   }
 }
 
-/** Refuses a number such as 01 or 0x10, which would read as another name of a class. */
+/** Refuses a number such as 01 or 0x10: read as a number, it would be another class name. */
 function requirePlainNumber({ value, source, range }: Scalar, lines: LineCounter): void {
   if (typeof value !== 'number' || source === undefined || !/^[-+]?0[\dox]/.test(source)) return;
   throw new Error(

@@ -20,7 +20,7 @@ export interface Fact {
 export function requireSame(all: readonly (readonly Fact[])[]): void {
   const [first = []] = all;
   all.forEach((facts, rank) => {
-    // Options come first: a hash says less than an option from which it follows.
+    // Options come first: a hash says less than an option from which it may follow.
     const both = [...first, ...facts].sort((a, b) => Number(a.hidden ?? false) - Number(b.hidden ?? false));
     const names = [...new Set(both.map(({ what }) => what))];
     for (const what of names) {

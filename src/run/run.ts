@@ -104,7 +104,7 @@ export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implemen
         const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
-        // A caller that iterates need not await `result`, too; neither must one that aborted the run.
+        // A caller that iterates, or that aborted the run, need not await `result`, too.
         if (this.#events.end(aborted ? undefined : { error }) || aborted) this.#result.catch(() => {});
         throw error;
       },

@@ -82,7 +82,7 @@ export const fits = ({ parameters, mb, ms = 0 }: Candidate, { maxParams, maxMb, 
 
 /**
  * Returns the candidates that fit and are `trainable`, most operations first, at most eight; if none is trainable, the
- * smallest fitting one. With `maxMs`, `time` times them, unless an estimate from the operations is far above it.
+ * fitting one with the fewest. With `maxMs`, `time` times them, unless an estimate from the operations is far above it.
  * @throws L2TError INVALID_OPTION if none fits; it names the fastest, the smallest and the lightest.
  */
 export async function fittingCandidates(

@@ -236,7 +236,7 @@ async function allStages(
   }
 }
 
-/** Returns null, out of the race, for a candidate that diverged; throws any other error. */
+/** Returns null for a candidate that diverged, which leaves the race; throws any other error. */
 function diverged(error: unknown): null {
   if (error instanceof L2TError && error.code === 'DIVERGED') return null;
   throw error;
