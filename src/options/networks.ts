@@ -92,7 +92,7 @@ export const paperTarget = (side: number): NetworkName => (side < 64 ? 'vgg9_bn'
 /** The smallest default batch. */
 const smallestBatch = 32;
 /** With the default batch, an epoch has at least this many steps, if the batch need not be smaller than the smallest. */
-const fewestSteps = 16;
+const minSteps = 16;
 
 /**
  * Returns the default batch: 128 images a step, or 64 if `size` is at least 224 pixels. With few training `images` it
@@ -100,7 +100,7 @@ const fewestSteps = 16;
  */
 export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY): number {
   let batch = size >= 224 ? 64 : 128;
-  while (batch > smallestBatch && images < fewestSteps * batch) batch /= 2;
+  while (batch > smallestBatch && images < minSteps * batch) batch /= 2;
   return batch;
 }
 

@@ -30,7 +30,7 @@ export const between = <const M extends Marks>(min: number, max: number, help: s
 export const below = <const M extends Marks>(min: number, max: number, help: string, marks?: M) =>
   about(z.number().gte(min).lt(max), 'x', `a number from ${min} and below ${max}`, help, marks);
 /** A switch. With the default true, its flag says no: --no-report. */
-export const yes = <const M extends Marks>(help: string, marks?: M) =>
+export const toggle = <const M extends Marks>(help: string, marks?: M) =>
   about(z.boolean(), '', 'true or false', help, marks);
 
 /** Rows that help shows together, under this heading. */
