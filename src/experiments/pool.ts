@@ -29,7 +29,7 @@ export interface PoolControl extends Pick<RunControl, 'signal'> {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Checks whether a run must be trained, its report made, or its folder tidied after a process was killed there. */
+/** Checks whether a run needs training, a report, or a tidied folder after a process was killed at its very end. */
 async function isOpen({ planned: { row, folder }, outcome }: RunState): Promise<boolean> {
   if (outcome.ended === 'missing' || existsSync(join(folder, holderName))) return true;
   return outcome.ended === 'finished' && row.spec.report && !(await isOfFinished(join(folder, reportName)));

@@ -4,7 +4,7 @@ import type { RunSpec } from '../options/spec.js';
 import { largest, probabilityOfAtLeast, sum } from '../system/statistics.js';
 
 /** A run is checked once: after this fraction of its steps, but not before this many steps. */
-const [checkAfter, fewestSteps] = [0.1, 50];
+const [checkAfter, minSteps] = [0.1, 50];
 /** An epoch is above chance if guessing gets as many images right with at most this probability. */
 const significance = 0.01;
 /** The loss counts as better than guessing if it is lower by more than this fraction. */
@@ -31,7 +31,7 @@ export function guessing(labels: Int32Array, classes: number, { balance, labelSm
 
 /** Returns whether the run is checked after this epoch: the first that ends after enough steps to learn something. */
 export function isLookedAt(epoch: number, { epochs, steps }: { epochs: number; steps: number }): boolean {
-  const due = Math.max(checkAfter * epochs * steps, fewestSteps);
+  const due = Math.max(checkAfter * epochs * steps, minSteps);
   return (epoch + 1) * steps >= due && epoch * steps < due;
 }
 

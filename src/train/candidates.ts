@@ -37,8 +37,8 @@ const sizes = [32, 64, 128, 224];
 /** Variants with the costs of resnet20 and resnet32: a race between them and those would only take time. */
 const variants: readonly NetworkName[] = ['resnet20_a', 'resnet32_a'];
 /** Maximum numbers of candidates of a race, and of those that are timed to find them. */
-export const mostCandidates = 8;
-const mostTimed = 16;
+export const maxCandidates = 8;
+const maxTimed = 16;
 
 /** @throws L2TError INVALID_OPTION if the images are too small for the network. */
 export function candidateOf(network: NetworkName, width: number, size: number, classes: number): Candidate {
@@ -99,7 +99,7 @@ export async function fittingCandidates(
   const fitting = all.filter((candidate) => fits(candidate, budget));
   const quick = fitting.filter(trainable);
   const small = quick.length > 0 ? quick : fitting.slice(-1);
-  if (maxMs === undefined && small.length > 0) return small.slice(0, mostCandidates);
+  if (maxMs === undefined && small.length > 0) return small.slice(0, maxCandidates);
   const timed = new Map<Candidate, number>();
   const timing = async (candidate: Candidate): Promise<Candidate> => {
     const ms = timed.get(candidate) ?? (await time(candidate));
@@ -110,7 +110,7 @@ export async function fittingCandidates(
   const estimate = estimateBy(source, fewest);
   const chosen: Candidate[] = [];
   for (const candidate of small) {
-    if (chosen.length === mostCandidates || timed.size >= mostTimed) break;
+    if (chosen.length === maxCandidates || timed.size >= maxTimed) break;
     if (estimate(candidate) > 1.3 * (maxMs as number)) continue;
     const known = await timing(candidate);
     if (fits(known, budget)) chosen.push(known);

@@ -62,7 +62,7 @@ export interface TrainCandidate {
 export const learningOptions = { method: 'fm', beta: 1.5 } as const;
 
 /** Minimum number of training images of a class for a race, which a fifth of them judges. */
-const fewestForRace = 10;
+const minForRace = 10;
 
 /** Returns the options with absolute paths, device and threads, checked as far as possible without reading images. */
 export async function complete(options: CheckedTrainOptions): Promise<CheckedTrainOptions> {
@@ -177,7 +177,7 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
       images,
       source: tuned ? first.work : undefined,
       candidates: candidates.map(({ work }) => work),
-      races: fewest >= fewestForRace && candidates.length > 1,
+      races: fewest >= minForRace && candidates.length > 1,
       baseline: baseline && source !== undefined,
     }),
   );

@@ -56,9 +56,9 @@ export interface Schedule {
 }
 
 /** Maximum number of epochs of the winner's training, which is also the default of transfer. */
-const mostEpochs = 200;
+const maxEpochs = 200;
 /** Epochs of a race's first round: with fewer than these, chance would decide. */
-const [fewestRaceEpochs, mostRaceEpochs] = [5, 10];
+const [minRaceEpochs, maxRaceEpochs] = [5, 10];
 export const rounds = 3;
 /** Parts of the whole time: the source where a smaller network follows; the race; the same from scratch; a reserve. */
 const shares = { source: 1 / 4, race: 1 / 4, scratch: 1 / 5, reserve: 1 / 20 };
@@ -88,11 +88,11 @@ const epochsIn = (seconds: number, { once, epoch }: Cost, min: number, max: numb
 const secondsOf = ({ once, epoch }: Cost, epochs: number): number => (epochs === 0 ? 0 : once + epochs * epoch);
 
 /** Minimum number of epochs: with fewer, a network is hardly trained. */
-const fewestEpochs = 20;
+const minEpochs = 20;
 
 /** Checks whether half of the time is enough for the minimum number of epochs. */
 export const isTrainable = (work: Work, images: Images, time: number): boolean =>
-  secondsOf(costOf(work, images), fewestEpochs) <= time / 2;
+  secondsOf(costOf(work, images), minEpochs) <= time / 2;
 
 /** Returns the number of candidates in each round: all, then the better half. One needs no further round. */
 export function racing(candidates: number): number[] {
@@ -137,13 +137,13 @@ export function scheduleOf(inputs: {
     candidates.slice(0, Math.max(1, count)).map((work) => {
       const cost = costOf(work, images);
       const left = usable - before - seconds;
-      const scratch = baseline ? epochsIn(Math.min(time * shares.scratch, left / 2), cost, 1, mostEpochs) : 0;
-      const student = epochsIn(left - secondsOf(cost, scratch), cost, 1, mostEpochs);
+      const scratch = baseline ? epochsIn(Math.min(time * shares.scratch, left / 2), cost, 1, maxEpochs) : 0;
+      const student = epochsIn(left - secondsOf(cost, scratch), cost, 1, maxEpochs);
       return { student, scratch: Math.min(student, scratch), cost };
     });
   const affordable = inputs.races ? raceOf(time * shares.race, teaching, candidates, raced, source) : noRace;
   // The winner's own training comes first: timing networks may have taken much of a short time.
-  const hurried = lastAfter(affordable).some(({ student }) => student < fewestEpochs);
+  const hurried = lastAfter(affordable).some(({ student }) => student < minEpochs);
   const race = hurried ? noRace : affordable;
   const last = lastAfter(race);
   const longest = largest([
@@ -172,7 +172,7 @@ function raceOf(seconds: number, teaching: Cost | undefined, works: readonly Wor
       const { once, epoch } = costOf(work, { ...images, validation: 0 }, 1);
       return { once: once + (images.validation * work.seconds) / work.batch / 3, epoch };
     });
-    for (let epochs = mostRaceEpochs; epochs >= fewestRaceEpochs; epochs--) {
+    for (let epochs = maxRaceEpochs; epochs >= minRaceEpochs; epochs--) {
       const all = before + raceSeconds(costs, epochs);
       if (all <= seconds) return { candidates: count, epochs, teacher, seconds: all };
     }
