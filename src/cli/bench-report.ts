@@ -9,7 +9,7 @@ const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 export const machineLine = ({ gemmGflops, bandwidthGBs }: MachineSpeed): string =>
   `this machine at best: ${gemmGflops.toFixed(0)} GFLOP/s (float32 products), ${bandwidthGBs.toFixed(0)} GB/s of memory`;
 
-/** The result of `bench` for a terminal. */
+/** Formats the result of `bench` for a terminal. */
 export function formatBench(result: BenchResult): string {
   const { cases, machine, ratio } = result;
   const { about, batch } = benchCases[result.case];

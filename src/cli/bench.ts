@@ -31,18 +31,18 @@ export function register(command: Command): void {
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}`).join('\n')}`)
     .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
-      const given = flagOptions(schema, flags);
-      const or = <K extends keyof typeof given>(key: K) => given[key] ?? defaultOf(schema, key);
+      const options = flagOptions(schema, flags);
+      const or = <K extends keyof typeof options>(key: K) => options[key] ?? defaultOf(schema, key);
       const [name, rounds] = [or('case'), or('rounds')];
-      if (given.innerSteps !== undefined && !isBilevel(name)) {
+      if (options.innerSteps !== undefined && !isBilevel(name)) {
         throw invalidOption(`--case ${name} has no use for ${labelOf('innerSteps')}: leave it out.`);
       }
       const result = await bench(name, {
         engines: engines(or('engines')),
         rounds,
         device: or('device'),
-        batch: given.batch,
-        threads: given.threads,
+        batch: options.batch,
+        threads: options.threads,
         convolution: or('convolution'),
         innerSteps: or('innerSteps'),
         onRound: (round, engine, seconds) =>

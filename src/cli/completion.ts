@@ -38,7 +38,7 @@ type Flag = Verb['flags'][number];
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
-/** `whole`: the command line with all that its verbs take. */
+/** `whole` returns the command line with the flags of all verbs. */
 export function register(command: Command, whole: () => Promise<Command>): void {
   command
     .addArgument(new Argument('<shell>', 'for which shell').choices(Object.keys(scripts)))
@@ -52,11 +52,11 @@ export function register(command: Command, whole: () => Promise<Command>): void 
 }
 
 /**
- * All that can be typed after `l2t-native`, from the command line itself and the tables of options. `others`: the names
- * of presets and sources, by the verb that takes them.
+ * Returns everything that can be typed after `l2t-native`, from the command line itself and the tables of options.
+ * `others`: the names of presets and sources, by the verb that takes them.
  */
 function wordsOf(program: Command, others: Readonly<Record<string, readonly string[]>>) {
-  /** What may follow some words, with its help: the verbs after none, `check` and others after `data`. */
+  /** Words that may follow others, with their help: the verbs after none, `check` and others after `data`. */
   const menus = new Map([['', new Map<string, string>()]]);
   const verbs = verbsOf(program).map(([typed, command]) => {
     const help = command.summary() || command.description();
@@ -65,28 +65,28 @@ function wordsOf(program: Command, others: Readonly<Record<string, readonly stri
     if (second !== undefined) menus.set(first, (menus.get(first) ?? new Map<string, string>()).set(second, help));
     // A name that no table of options has is that of a preset, or of a source.
     const named = (placeholder: string, names: readonly string[] = []) =>
-      place(placeholder, names.length === 0 && /^<?name>?$/.test(placeholder) ? (others[typed] ?? []) : names);
+      completionOf(placeholder, names.length === 0 && /^<?name>?$/.test(placeholder) ? (others[typed] ?? []) : names);
     const flags = command.options.map((option) => {
       const row = rowOfFlag(option);
       const [, placeholder = ''] = option.flags.split(' ');
       const value = row
-        ? place(placeholder, namesOf(row.allowed), takesSome(row.allowed))
+        ? completionOf(placeholder, namesOf(row.allowed), takesSome(row.allowed))
         : named(placeholder, option.argChoices);
       return {
         long: option.long ?? option.flags,
         help: row ? spelled(row.help, 'flags') : option.description,
-        /** What its value is; undefined for a switch. */
+        /** The kind of its value; undefined for a switch. */
         value: option.required ? value : undefined,
-        /** It may be given more than once. */
+        /** True if it may be given more than once. */
         repeats: row?.repeats === true,
       };
     });
     const [argument] = command.registeredArguments;
     return {
-      /** As it is typed: `data check` has two words. */
+      /** The verb as it is typed: `data check` has two words. */
       typed,
       flags: [...flags, { long: '--help', help: 'show the help', value: undefined, repeats: false }],
-      /** What its argument is; undefined if it takes none. */
+      /** The kind of its argument; undefined if it takes none. */
       argument: argument && named(argument.name(), argument.argChoices),
     };
   });
@@ -95,8 +95,8 @@ function wordsOf(program: Command, others: Readonly<Record<string, readonly stri
   return { menus: [...menus].map(([typed, words]) => ({ typed, words: [...words] })), verbs };
 }
 
-/** A value's placeholder says whether it is a file (or either), or a folder. */
-function place(placeholder: string, names: readonly string[], several = false) {
+/** Returns how to complete a value. Its placeholder says whether it is a file (or either), or a folder. */
+function completionOf(placeholder: string, names: readonly string[], several = false) {
   const kind = (): keyof typeof kinds => {
     if (names.length > 0) return several ? 'several' : 'names';
     if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';
@@ -107,7 +107,7 @@ function place(placeholder: string, names: readonly string[], several = false) {
 
 const offer = (shell: keyof typeof scripts, { kind, names }: NonNullable<Flag['value']>) => kinds[kind][shell](names);
 
-/** For bash, from version 4. */
+/** Returns the script for bash, from version 4. */
 function bashScript({ menus, verbs }: Words): string {
   const menu = ({ typed, words }: Words['menus'][number]) =>
     `  '${typed} ') _l2t_native_names '${words.map(([word]) => word).join(' ')}' ;;`;
@@ -161,7 +161,7 @@ complete -F _l2t_native l2t-native
 `;
 }
 
-/** For zsh: a file of its fpath, or sourced. */
+/** Returns the script for zsh: a file of its fpath, or sourced. */
 function zshScript({ menus, verbs }: Words): string {
   const text = (plain: string) => `'${plain.replaceAll("'", "'\\''")}'`;
   const menu = ({ typed, words }: Words['menus'][number]) => {
@@ -195,7 +195,7 @@ fi
 `;
 }
 
-/** For fish, from version 3. */
+/** Returns the script for fish, from version 3. */
 function fishScript({ menus, verbs }: Words): string {
   const line = (before: string, what: string, help?: string) =>
     `complete -c l2t-native -n '__l2t_native_after "${before}"' ${what}${help ? ` -d '${help.replaceAll(/[\\']/g, '\\$&')}'` : ''}`;

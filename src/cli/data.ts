@@ -10,8 +10,8 @@ import { table } from './table.js';
 
 const schema = dataCheckSchema.omit({ data: true });
 
-/** The most damaged files, and images in two splits or classes, that are listed by name; and the most classes. */
-const [mostListed, mostClasses] = [20, 50];
+/** Maximum numbers of listed names (damaged files, images in two splits or classes), and of classes. */
+const [maxListed, maxClasses] = [20, 50];
 
 export function register(command: Command): void {
   const check = command
@@ -63,20 +63,19 @@ function format(report: DataReport): string {
   return `${lines.join('\n')}\n${report.imagesPerSecond.toFixed(0)} images decoded a second\n`;
 }
 
-/** The number of images of each class in each split. */
+/** Returns the number of images of each class in each split. */
 function classTable({ classNames, splits }: DataReport): string {
   const rows = classNames
-    .slice(0, mostClasses)
+    .slice(0, maxClasses)
     .map((name, k) => [shown(name), ...splits.map(({ perClass }) => String(perClass[k]))]);
-  const more =
-    classNames.length > mostClasses ? `\nand ${classNames.length - mostClasses} more (--json lists all)` : '';
+  const more = classNames.length > maxClasses ? `\nand ${classNames.length - maxClasses} more (--json lists all)` : '';
   return table(['class', ...splits.map(({ split }) => split)], rows) + more;
 }
 
-/** Least and most images of a class. */
+/** Returns the range of the numbers of images of a class. */
 function spread(perClass: SplitReport['perClass']): string {
-  const [least, most] = [smallest(perClass), largest(perClass)];
-  return least === most ? String(least) : `${least} to ${most}`;
+  const [min, max] = [smallest(perClass), largest(perClass)];
+  return min === max ? String(min) : `${min} to ${max}`;
 }
 
 function sides(range: SplitReport['short']): string {
@@ -87,6 +86,6 @@ function sides(range: SplitReport['short']): string {
 
 function listed(what: string, items: readonly string[]): string[] {
   if (items.length === 0) return [];
-  const more = items.length > mostListed ? [`  and ${items.length - mostListed} more (--json lists all)`] : [];
-  return [`${what}:`, ...items.slice(0, mostListed).map((item) => `  ${printable(item)}`), ...more];
+  const more = items.length > maxListed ? [`  and ${items.length - maxListed} more (--json lists all)`] : [];
+  return [`${what}:`, ...items.slice(0, maxListed).map((item) => `  ${printable(item)}`), ...more];
 }

@@ -56,7 +56,7 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
     `${source.network} learns ${listed(parts.source.names)}. Then ${length.target.perClass} images each of ${listed(parts.target.names)} are there to learn from: it is fine-tuned on them, and ${target.target}, which is faster, learns them with its help and without.`,
   );
   const common = { data, size, threads, signal };
-  const { perClass: most, ...network } = source;
+  const { perClass: maxPerClass, ...network } = source;
   const pretrained = await new Stage(`source ${source.network}`).follow(
     pretrain({
       ...common,
@@ -64,7 +64,7 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
       classes: parts.source.list,
       epochs: length.sourceEpochs,
       out: join(out, 'source'),
-      perClass: Math.min(most, parts.source.smallest),
+      perClass: Math.min(maxPerClass, parts.source.smallest),
     }),
   );
   const { rows, report } = await compare({
@@ -107,7 +107,7 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
 
 const listed = (names: readonly string[]): string => names.map((name) => shown(name)).join(', ');
 
-/** Half of the classes for the source, the others for the target. */
+/** Divides the classes: half for the source, the others for the target. */
 async function divideClasses(data: string, signal: AbortSignal) {
   const { classNames, train } = await loadData({ data, drawTest: true, signal });
   if (train === undefined || classNames.length < 4) {
@@ -115,7 +115,7 @@ async function divideClasses(data: string, signal: AbortSignal) {
   }
   const counts = countPerClass(train.labels, classNames.length);
   const all = classNames.map((_, index) => index);
-  // For Fashion-MNIST: clothes and shoes in both halves, so that they are related.
+  // Fashion-MNIST gets clothes and shoes in both halves, so that they are related.
   const forSource = classNames.length === 10 ? [0, 1, 3, 5, 7] : all.filter((index) => index % 2 === 0);
   // The option `classes` separates names by commas.
   const nameOrIndex = (index: number) => ((classNames[index] as string).includes(',') ? index : classNames[index]);
@@ -128,7 +128,7 @@ async function divideClasses(data: string, signal: AbortSignal) {
   return { source: part(forSource), target: part(all.filter((index) => !forSource.includes(index))) };
 }
 
-/** λ of each pair at the start and at the end, means over the seeds. */
+/** Returns λ of each pair at the start and at the end, means over the seeds. */
 const meanLambda = (runs: readonly RunReport['pairs'][]) =>
   (runs[0] ?? []).map(({ pair: [source, target] }, i) => ({
     source,

@@ -46,7 +46,7 @@ export function addExperimentFlags(command: Command, schema: Schema, defaults?: 
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 
-/** What the verb of an experiment may do. */
+/** The actions of an experiment's verb. */
 interface ExperimentActions<Options, PlanOptions> {
   begin(options: Options): Promise<ExperimentResult>;
   resume(out: string, control: ResumeControl): Promise<ExperimentResult>;
@@ -71,18 +71,19 @@ export async function runExperiment<Options, PlanOptions>(
         const also = (event: RunEvent) => printJsonLine({ label, seed, ...event });
         return new Stage(`${label}, seed ${seed}`).follow(run, flags.jsonLines ? also : undefined);
       };
-      const told = { signal, follow, onWarning, onListed: progress.listing, onTested: progress.data };
+      const control = { signal, follow, onWarning, onListed: progress.listing, onTested: progress.data };
       const folder = folderToResume(flags);
-      if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
+      if (folder === undefined)
+        return actions.begin({ ...(await mergedOptions(schema, flags)), ...control } as Options);
       requireAlone(flags);
-      return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told });
+      return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...control });
     });
   if (flags.jsonLines) return withLastLine(body);
   const result = await body();
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
-/** `--plan`: checks everything, and writes the commands. */
+/** Does `--plan`: checks everything, and writes the commands. */
 async function writePlan<PlanOptions>(
   schema: Schema,
   flags: ExperimentFlags,
@@ -105,7 +106,7 @@ In that folder, run the lines of runs.txt in any order, anywhere: parallel < run
 Then make the table, complete or not: ${printable(collectCommand('compare', out))}\n`;
 }
 
-/** `--collect`: the table, and what it lacks. */
+/** Does `--collect`: prints the table, and the runs that it lacks. */
 async function collectRuns(flags: ExperimentFlags): Promise<void> {
   const folder = folderOf('collect', flags);
   requireAlone(flags, 'collect', 'the options of the plan', []);
@@ -113,7 +114,7 @@ async function collectRuns(flags: ExperimentFlags): Promise<void> {
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
-/** The folder given to a flag. */
+/** Returns the folder given to a flag. */
 function folderOf(flag: 'plan' | 'collect', flags: ExperimentFlags): string {
   const folder = flags[flag] as string;
   if (isPath(folder)) return folder;
@@ -122,16 +123,18 @@ function folderOf(flag: 'plan' | 'collect', flags: ExperimentFlags): string {
 
 function requireAlone(
   flags: ExperimentFlags,
-  alone = 'resume',
-  own = "the experiment's own options",
+  flag = 'resume',
+  subject = "the experiment's own options",
   others = Object.keys(resumableSchema.shape),
 ): void {
-  const beside = [alone, 'json', ...(alone === 'resume' ? ['jsonLines'] : []), ...others];
+  const beside = [flag, 'json', ...(flag === 'resume' ? ['jsonLines'] : []), ...others];
   const first = givenFlags(flags).find(([key]) => !beside.includes(key));
   if (first === undefined) return;
   const only = [...others, 'json'].map(labelOf);
   const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
-  throw invalidOption(`${labelOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`);
+  throw invalidOption(
+    `${labelOf(first[0])} cannot accompany --${flag}, which goes on with ${subject}: only ${list} can.`,
+  );
 }
 
 function format({ out, rows, conclusions, report, unfinished }: ExperimentResult): string {

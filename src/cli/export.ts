@@ -17,7 +17,7 @@ export function register(command: Command): void {
       const options = await mergedOptions(exportSchema, flags);
       required(exportSchema, options, 'to');
       const { warn, note } = new Progress();
-      // Ended by a signal, it ends with the whole file.
+      // A signal ends the command only when the file is whole.
       const given = { ...(options as ExportOptions), onWarning: warn, onNote: note };
       const result = await interruptible(() => exportNetwork(checkpoint, given));
       process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));

@@ -19,7 +19,7 @@ export function report(thrown: unknown): number {
   return code === 'INVALID_OPTION' ? exitCodes.usage : exitCodes.failure;
 }
 
-/** Is it an unexpected error of a system call, for example because file descriptors ran out? */
+/** Checks for an unexpected error of a system call, for example because file descriptors ran out. */
 const isRefusal = (error: unknown): error is NodeJS.ErrnoException =>
   !(error instanceof L2TError) && error instanceof Error && 'syscall' in error && 'errno' in error;
 

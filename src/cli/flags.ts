@@ -20,7 +20,7 @@ export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** The row that each flag was made from, for completion. */
 const rows = new WeakMap<Option, About>();
-/** The row of the tables that a flag was made from; undefined for a flag that only the command line has. */
+/** Returns the row of the tables from which a flag was made; undefined for a flag that only the command line has. */
 export const rowOfFlag = (option: Option): About | undefined => rows.get(option);
 
 /** Adds examples to a verb's description: the words after `l2t-native` and the verb. */
@@ -51,10 +51,10 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
   return command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
 }
 
-/** A help with more options than this begins with those that people need first. */
+/** Maximum number of options of a short help; a longer one begins with those that people need first. */
 const shortHelp = 20;
 
-/** The options under their headings, in the order of the help. */
+/** Returns the options under their headings, in the order of the help. */
 function inHelpOrder(schema: Schema) {
   const keys = Object.keys(schema.shape);
   const groups = [...helpGroups, undefined];
@@ -69,28 +69,28 @@ function inHelpOrder(schema: Schema) {
   ];
 }
 
-/** The flags that were given. */
+/** Returns the flags that were given. */
 export const givenFlags = (parsed: Readonly<Record<string, unknown>>): [string, unknown][] =>
   Object.entries(parsed).filter(([, value]) => value !== undefined);
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 
-/** How messages name the option of a flag, which may be one that only the command line has. */
+/** Returns the name of a flag's option in messages; it may be one that only the command line has. */
 export const labelOf = (key: string): string => named(key, flagOf(key));
 
-/** The schema's options among those that commander parsed, checked. */
+/** Returns the schema's options among those that commander parsed, checked. */
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
   const given = givenFlags(parsed).filter(([key]) => key in schema.shape);
   return checkOptions(schema, Object.fromEntries(given), labelOf);
 }
 
-/** The folder given to --resume, if any. */
+/** Returns the folder given to --resume, if any. */
 export function folderToResume({ resume }: { readonly resume?: string }): string | undefined {
   if (resume === undefined || isPath(resume)) return resume;
   throw refused('--resume', resume, 'the folder of what was interrupted');
 }
 
-/** The options of the --config file, overridden by the flags. The function that takes them says if one is missing. */
+/** Merges the options of the --config file with the flags, which go first. Their user says if one is missing. */
 export async function mergedOptions<S extends Schema>(
   schema: S,
   parsed: Readonly<Record<string, unknown>>,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { checkOptions } from '../options/check.js';
-import { between, grouped, yes } from '../options/row.js';
+import { between, grouped, toggle } from '../options/row.js';
 import { flagOf } from '../options/spelling.js';
 import { groupFromEnvironment, launchedProcesses } from '../ranks/environment.js';
 import { defaultTimeout, type GroupOptions } from '../ranks/options.js';
@@ -10,7 +10,7 @@ import { givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */
 export const groupFlags = grouped('Where it runs', {
-  group: yes('compute alone, even where a launcher (torchrun, mpirun, srun) started several processes', {
+  group: toggle('compute alone, even where a launcher (torchrun, mpirun, srun) started several processes', {
     default: true,
   }),
   timeout: between(1, 86_400, 'of several processes: seconds to wait for one that does not answer', {
@@ -20,7 +20,7 @@ export const groupFlags = grouped('Where it runs', {
 
 const schema = z.strictObject(groupFlags);
 
-/** This process's place among those that a launcher started; undefined alone. @throws L2TError INVALID_OPTION. */
+/** Returns this process's place among those of a launcher; undefined alone. @throws L2TError INVALID_OPTION. */
 export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions | undefined {
   const given = givenFlags(parsed).filter(([key]) => key in groupFlags);
   const { group = true, timeout } = checkOptions(schema, Object.fromEntries(given), flagOf);
@@ -28,7 +28,7 @@ export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions
   return found && { ...found, ...(timeout !== undefined && { timeout }) };
 }
 
-/** For verbs that one process carries out: a launcher would start the same work several times. @throws L2TError. */
+/** Refuses a launcher, for verbs of one process: it would start the same work several times. @throws L2TError. */
 export function requireNoLauncher(): void {
   const processes = launchedProcesses();
   if (processes === undefined) return;
@@ -37,13 +37,13 @@ export function requireNoLauncher(): void {
   );
 }
 
-/** Does this process print the result? */
+/** Checks whether this process prints the result. */
 export const reports = (group: GroupOptions | undefined): boolean => (group?.rank ?? 0) === 0;
 
 /** Prepares a call that joins the group itself. A failure reaches the other ranks, which wait for this one there. */
 export async function beforeJoining<T>(group: GroupOptions | undefined, body: () => Promise<T>): Promise<T> {
   return body().catch(async (error: unknown) => {
-    // Where the group cannot be joined, what failed first is still the cause.
+    // If the group cannot be joined, the first failure is still the cause.
     await Ranks.use(group, undefined, () => Promise.reject(error)).catch(() => {});
     throw error;
   });

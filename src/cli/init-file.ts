@@ -33,7 +33,7 @@ const range = (min: string | undefined, max: string | undefined): string =>
 const tuned = ({ options: { targetInit }, proposed }: Proposal): boolean =>
   targetInit !== undefined && proposed.includes('targetInit');
 
-/** Why a network, its width, or the size of its images is proposed. */
+/** Returns why a network, its width, or the size of its images is proposed. */
 const chosen =
   (key: 'target' | 'width' | 'size') =>
   ({ options, proposed }: Proposal): string => {
@@ -45,7 +45,7 @@ const chosen =
     return key === 'width' ? 'the default' : `what ${options.target} is meant for`;
   };
 
-/** Why an option is proposed. */
+/** The reasons for proposals, by option. */
 const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   sourceNetwork: () => 'what the source holds',
   sourceFinetune: () => 'a source that knows the classes teaches better',
@@ -66,14 +66,14 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   epochs: (proposal) => `${tuned(proposal) ? 'enough to fine-tune' : 'the default'}; ${describeTime(proposal)}`,
 };
 
-/** Lines of a comment, of some 110 characters, broken between words. */
+/** Returns the lines of a comment, of some 110 characters, broken between words. */
 const comment = (text: string): string[] =>
   new Help()
     .boxWrap(printable(text), 108)
     .split('\n')
     .map((line) => `# ${line}`);
 
-/** The text of the YAML file: each option with its help, and why it is proposed. `file`: its name. */
+/** Returns the YAML file's text: each option with its help, and the reason for its proposal. `file`: its name. */
 export function proposalFile(proposal: Proposal, file: string): string {
   const options = Object.entries(proposal.options).map(([key, value]) => {
     const reason = proposal.proposed.includes(key) ? (reasons[key]?.(proposal) ?? 'the default') : undefined;

@@ -35,11 +35,11 @@ export function register(command: Command): void {
 }
 
 async function init(flags: Flags): Promise<void> {
-  const { out = defaultOf(initSchema, 'out'), ...given } = flagOptions(initSchema, flags);
+  const { out = defaultOf(initSchema, 'out'), ...known } = flagOptions(initSchema, flags);
   requireNew(out);
   const proposal = await withProgress(async (progress, signal) => {
     const control = { signal, onListed: progress.listing, onWarning: progress.warn };
-    const options = await completed(given, flags.yes === true, control);
+    const options = await completed(known, flags.yes === true, control);
     progress.note('timing a few steps');
     const proposed = await proposeOptions({ ...(options as ProposeOptions), ...control });
     requireNew(out);
@@ -49,7 +49,7 @@ async function init(flags: Flags): Promise<void> {
   process.stdout.write(flags.json ? `${printableJson({ file: out, ...proposal })}\n` : summary(out, proposal));
 }
 
-/** What is there may be somebody's work. */
+/** Refuses a file that exists: it may be somebody's work. */
 function requireNew(out: string): void {
   if (!existsSync(out)) return;
   throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
@@ -70,18 +70,18 @@ function summary(out: string, proposal: Proposal): string {
 type Control = ProposeControl & { readonly signal: AbortSignal };
 
 /**
- * The options with what was missing, asked on the terminal.
+ * Returns the options, after asking on the terminal for missing ones.
  * @throws L2TError INVALID_OPTION that names the flags, if nobody can be asked.
  */
-async function completed(given: Options, yes: boolean, control: Control): Promise<Options> {
-  const { source, start } = needsOf(given.method ?? defaultOf(proposeSchema, 'method'));
-  const decided = ['target', 'targetInit', 'maxMs', 'maxParams', 'maxMb'].some((key) => given[key as keyof Options]);
-  const budget = source && !yes && !decided ? ['maxMs'] : [];
+async function completed(known: Options, unattended: boolean, control: Control): Promise<Options> {
+  const { source, start } = needsOf(known.method ?? defaultOf(proposeSchema, 'method'));
+  const decided = ['target', 'targetInit', 'maxMs', 'maxParams', 'maxMb'].some((key) => known[key as keyof Options]);
+  const budget = source && !unattended && !decided ? ['maxMs'] : [];
   const needed = ['data', ...(source ? ['source'] : []), ...(start ? ['targetInit'] : []), ...budget];
-  const missing = needed.filter((key) => given[key as keyof Options] === undefined);
-  if (missing.length === 0) return given;
+  const missing = needed.filter((key) => known[key as keyof Options] === undefined);
+  if (missing.length === 0) return known;
   const names = missing.map((key) => `{${key}}`).join(', ');
-  if (yes) {
+  if (unattended) {
     throw invalidOption(`There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`);
   }
   if (!onTerminal()) {
@@ -90,29 +90,29 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
   }
   const questions = new Questions(control.signal);
   try {
-    return await ask(questions, given, missing, control);
+    return await ask(questions, known, missing, control);
   } finally {
     questions.close();
   }
 }
 
-/** Asks for what is missing; a wrong answer is said to be wrong, and the question comes again. */
+/** Asks for missing options; after a wrong answer, it says so and repeats the question. */
 async function ask(
   questions: Questions,
-  given: Options,
+  known: Options,
   missing: readonly string[],
   control: Control,
 ): Promise<Options> {
   const look = async (data: string) => {
-    const found = await lookAtData({ ...given, data: checked('data', data) as string }, control);
+    const found = await lookAtData({ ...known, data: checked('data', data) as string }, control);
     say(printable(describeData(found)));
     return found;
   };
   const images = 'Your images: a folder with a folder for each class, or a published data set';
-  const found = given.data === undefined ? await questions.ask(images, look) : await look(given.data);
-  const options: Options = { ...given, data: found.data };
-  const [width] = [given.sourceWidth].flat();
-  let [network] = [given.sourceNetwork].flat();
+  const found = known.data === undefined ? await questions.ask(images, look) : await look(known.data);
+  const options: Options = { ...known, data: found.data };
+  const [width] = [known.sourceWidth].flat();
+  let [network] = [known.sourceNetwork].flat();
   if (missing.includes('source')) {
     const question = 'The source: the checkpoint of a pretrained network (.pth, safetensors or ONNX)';
     const path = await questions.ask(question, async (answer) => {
@@ -159,7 +159,7 @@ const askNetwork = (
     return network;
   });
 
-/** An answer, as the flag would be checked. */
+/** Checks an answer as its flag is checked. */
 const checked = (key: keyof Options, answer: string | number) =>
   checkOptions(proposeSchema, { [key]: answer }, named)[key];
 

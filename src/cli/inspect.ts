@@ -72,7 +72,7 @@ function formatOnnx(report: OnnxReport): string {
   ].join('\n');
 }
 
-/** Up to four digits. */
+/** Returns at most four digits. */
 const short = (value: number): string => String(Number(value.toPrecision(4)));
 
 function classesOf({ classes, classNames }: Pick<OnnxReport, 'classes' | 'classNames'>): string {
@@ -107,7 +107,7 @@ function formatRun({ run, verb, options, rates, epochs, endedEarly, pairs, learn
     lr: lr && describeRate(lr),
     metaLr: metaLr === undefined ? undefined : `auto: ${metaLr}`,
   };
-  const given = [
+  const rows = [
     ...Object.entries(others).map(([key, value]) => [key, found[key] ?? String(value)]),
     ...sources.map(({ path, network, width, size, pairs: matched }) => [
       'source',
@@ -116,7 +116,7 @@ function formatRun({ run, verb, options, rates, epochs, endedEarly, pairs, learn
   ];
   return [
     `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs${endedEarly ? ', ended early by --patience' : ''}`,
-    table(['option', ''], given),
+    table(['option', ''], rows),
     ...sources.flatMap((source, k) => formatPairs(source, options, pairsOf(k))),
     ...(learned ? ['', printable(learned.sentence)] : []),
     ...(checkpoint ? ['', formatFile(checkpoint)] : []),
@@ -129,7 +129,7 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
   return `auto: ${lr} (${why}), after a warm-up over ${100 * warmUp} % of the steps`;
 }
 
-/** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
+/** Returns tables of what the meta-networks learned for a source: λ, and the entropy of w. Some methods lack one. */
 function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairMetrics[]): string[] {
   const target = { ...options, network: options.target };
   const equal = equalEntropy(source);

@@ -16,7 +16,7 @@ const closedPipe = 141;
 const sameSignal = 500;
 
 const controller = new AbortController();
-/** Why the command ends early, if it does. */
+/** The early end of the command; undefined without one. */
 let ending: { readonly code: number; readonly silent: boolean; readonly since: number } | undefined;
 
 function end(code: number, silent: boolean): void {

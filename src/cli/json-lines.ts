@@ -18,7 +18,7 @@ export const addJsonFlags = (command: Command): Command =>
 /** Prints an object as a line. */
 export const printJsonLine = (value: object): boolean => process.stdout.write(`${printableJson(value)}\n`);
 
-/** Prints what `body` resolves to as the last line, or why it fails. */
+/** Prints the result of `body` as the last line, or its error. */
 export async function withLastLine(body: () => Promise<object>): Promise<void> {
   try {
     printJsonLine({ type: 'result', ...(await body()) });

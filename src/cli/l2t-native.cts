@@ -3,18 +3,18 @@
 import fs = require('node:fs');
 import os = require('node:os');
 
-/** Images are decoded on that pool. */
-const wanted = Math.max(4, os.availableParallelism());
+/** The size of the pool, on which images are decoded. */
+const poolSize = Math.max(4, os.availableParallelism());
 
 /**
- * libuv ends the process if it cannot start all of them. So the pool takes at most a quarter of the threads that this
- * process may start; a run and its decoders need the others.
+ * libuv ends the process if it cannot start all threads of the pool. So it takes at most a quarter of the threads that
+ * this process may start; a run and its decoders need the others.
  */
 process.env.UV_THREADPOOL_SIZE ??= String(
-  Math.max(1, Math.min(wanted, Math.floor(Math.min(leftToUser(), leftToContainer()) / 4))),
+  Math.max(1, Math.min(poolSize, Math.floor(Math.min(leftToUser(), leftToContainer()) / 4))),
 );
 
-/** Address space that loading the program takes, bytes. V8 ends the process, with a stack, where it gets less. */
+/** Address space that loading the program takes, bytes. With less, V8 ends the process and prints a stack. */
 const loading = 450e6;
 
 if (addressSpaceLeft() >= loading) import('./main.js');
@@ -53,7 +53,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** The number that a pattern finds in a file of the system; undefined if there is none. */
+/** Returns the number that a pattern finds in a file of the system; undefined if there is none. */
 function numberIn(path: string, pattern: RegExp): number | undefined {
   try {
     const found = pattern.exec(fs.readFileSync(path, 'utf8'))?.[1];

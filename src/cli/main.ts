@@ -16,7 +16,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Node reports EMFILE or ENFILE, or it reports a package that it cannot open as missing. */
+/** Checks for too many open files. Node reports EMFILE or ENFILE, or that a package it cannot open is missing. */
 function tooManyOpen(message: string, code: string | undefined): boolean {
   const path = /^Cannot find (?:package|module) '(\/[^']*)'/.exec(message)?.[1];
   return code === 'EMFILE' || code === 'ENFILE' || (path !== undefined && existsSync(dirname(path)));

@@ -5,10 +5,10 @@ import { printable, printableJson, shown } from '../system/printable.js';
 import { largest, percent } from '../system/statistics.js';
 import { columnsOf, tableRow } from './table.js';
 
-/** An image's prediction, or why it could not be read. */
+/** An image's prediction, or the error of reading it. */
 export type Outcome = Prediction | L2TError;
 
-/** What is known before the first prediction. */
+/** The facts that are known before the first prediction. */
 interface Known {
   readonly files: readonly string[];
   /** The labels that a prediction may have. */
@@ -19,11 +19,11 @@ interface Known {
 
 /** The text of predictions that are printed as they come. */
 export interface Format {
-  /** Printed before the first row, between rows, and after the last one, also where the command ends early. */
+  /** Printed before the first row, between rows, and after the last one, also if the command ends early. */
   readonly first: string;
   readonly between?: string;
   readonly last?: string;
-  /** '' if the outcome has no row. */
+  /** Returns '' if the outcome has no row. */
   row(file: string, outcome: Outcome): string;
 }
 

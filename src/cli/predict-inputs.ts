@@ -7,7 +7,7 @@ import { invalidData, invalidOption } from '../system/failures.js';
 import { fileError } from '../system/files.js';
 import { isLimitError } from '../system/limits.js';
 
-/** An image to predict: its name in the output, and where it is; or why there is none. */
+/** An image to predict: its name in the output, and its path, its pixels or an error. */
 export interface Input {
   readonly file: string;
   readonly image: string | DecodedImage | L2TError;
@@ -17,15 +17,15 @@ export interface Input {
 const standard = '-';
 
 /**
- * The images that the arguments stand for, in their order.
+ * Returns the images for which the arguments stand, in their order.
  * @throws L2TError INVALID_OPTION, ABORTED.
  */
-export async function gatherInputs(given: readonly string[], signal: AbortSignal): Promise<Input[]> {
-  if (given.filter((path) => path === standard).length > 1) {
+export async function gatherInputs(paths: readonly string[], signal: AbortSignal): Promise<Input[]> {
+  if (paths.filter((path) => path === standard).length > 1) {
     throw invalidOption('- is given twice: the standard input has one image.');
   }
   const inputs: Input[] = [];
-  for (const path of given) {
+  for (const path of paths) {
     if (path === standard) inputs.push({ file: path, image: await fromStandardInput(signal) });
     else {
       for await (const { path: file, problem } of findImages(path, signal))

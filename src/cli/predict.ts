@@ -42,12 +42,12 @@ export function register(command: Command): void {
 
 async function predict(words: readonly string[], flags: Flags, progress: Progress): Promise<void> {
   const options = flagOptions(predictSchema, flags);
-  const [path = '', ...given] = options.checkpoint === undefined ? words : [options.checkpoint, ...words];
+  const [path = '', ...paths] = options.checkpoint === undefined ? words : [options.checkpoint, ...words];
   if (options.checkpoint === undefined) await requireWeights(path);
-  if (given.length === 0) throw invalidOption('The images are missing: name them after the checkpoint.');
+  if (paths.length === 0) throw invalidOption('The images are missing: name them after the checkpoint.');
   const network = await load(path, options, progress);
   await interruptible(async (signal) => {
-    const inputs = await gatherInputs(given, signal);
+    const inputs = await gatherInputs(paths, signal);
     const top = Math.min(options.top ?? defaultOf(predictSchema, 'top'), network.classNames.length);
     const known = { files: inputs.map(({ file }) => file), labels: network.classNames, top };
     const format = formats[flags.json ? 'json' : flags.csv ? 'csv' : 'table'](known);
@@ -92,14 +92,14 @@ async function load(
   return network;
 }
 
-/** The outcome of each input in order, as soon as its batch is done. */
+/** Yields the outcome of each input in order, as soon as its batch is done. */
 async function* outcomesOf(
   network: Network,
   inputs: readonly Input[],
   options: Parameters<Network['predictEach']>[1],
 ): AsyncGenerator<Outcome, void> {
-  const there = inputs.flatMap(({ image }) => (image instanceof L2TError ? [] : [image]));
-  const predictions = network.predictEach(there, options);
+  const readable = inputs.flatMap(({ image }) => (image instanceof L2TError ? [] : [image]));
+  const predictions = network.predictEach(readable, options);
   try {
     for (const { image } of inputs) {
       if (image instanceof L2TError) yield image;
@@ -112,11 +112,11 @@ async function* outcomesOf(
 
 /**
  * Prints results. Resolves once the reader has them, so that they do not fill the memory, or the signal fires. False if
- * the output fails: what watches it then says why.
+ * the output fails: `watchOutputs` then says why.
  */
 function print(text: string, progress: Progress, signal: AbortSignal): Promise<boolean> {
   if (text === '') return Promise.resolve(true);
-  // On one terminal with the bar, they would go over it.
+  // On a terminal, results would overwrite the bar.
   if (process.stdout.isTTY) progress.stop();
   return new Promise((resolve) => {
     const stop = () => resolve(false);
@@ -129,7 +129,7 @@ function print(text: string, progress: Progress, signal: AbortSignal): Promise<b
   });
 }
 
-/** Throws what a command ends with that could not read some of its `total` images. */
+/** Throws the error of a command that could not read some of its `total` images. */
 function throwFailures(failures: readonly L2TError[], total: number): void {
   const [first] = failures;
   if (first === undefined) return;

@@ -4,7 +4,7 @@ import { beCommandLine } from '../options/spelling.js';
 import { exitCodes, report } from './failure.js';
 import { reportAbort, watchOutputs } from './interrupt.js';
 
-/** The verbs as they are typed (`data check`), each with its command. */
+/** Returns the verbs as they are typed (`data check`), each with its command. */
 export function verbsOf(program: Command): [verb: string, command: Command][] {
   return program.commands.flatMap((command): [string, Command][] => {
     if (command.commands.length === 0) return [[command.name(), command]];
@@ -26,15 +26,15 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
   }
 }
 
-/** Milliseconds in which what is printed gets out. */
-const lastWords = 2000;
+/** How long to wait, in ms, for output to be flushed. */
+const flushTime = 2000;
 
 function exitCodeFor(error: unknown): number {
   // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (!(error instanceof L2TError) || error.code !== 'ABORTED') return report(error);
   const code = reportAbort(error);
-  // All is saved. What may still be under way, such as waiting for other ranks, must not keep the process.
-  setTimeout(() => process.exit(code), lastWords).unref();
+  // All is saved. Work in progress, such as waiting for other ranks, must not keep the process.
+  setTimeout(() => process.exit(code), flushTime).unref();
   return code;
 }

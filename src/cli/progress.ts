@@ -16,17 +16,17 @@ import { TimeLeft } from './time-left.js';
 /** Prints a line on stderr. */
 export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 
-/** A bar on stderr that is not started yet. */
+/** Returns a bar on stderr that is not started yet. */
 export const newBar = (format: string): SingleBar =>
   new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
 
 /** Progress on stderr: bars on a terminal, plain lines otherwise. */
 export class Progress {
-  /** Is the best epoch selected by validation accuracy? Then the best so far is marked. */
+  /** True if validation accuracy selects the best epoch: the best so far is then marked. */
   #selectBest = false;
   #bar: SingleBar | undefined;
   #counts = false;
-  #said = Date.now();
+  #lastLine = Date.now();
   /** The source that is fine-tuned first, which has lines and bars of its own. */
   #source: { readonly index: number; readonly progress: Progress } | undefined;
   readonly #time = new TimeLeft();
@@ -40,7 +40,7 @@ export class Progress {
 
   readonly note = (text: string): void => {
     this.stop();
-    this.#said = Date.now();
+    this.#lastLine = Date.now();
     say(`${this.label}${printable(text)}`);
   };
 
@@ -56,7 +56,7 @@ export class Progress {
     if (done === total) this.stop();
   };
 
-  /** What `evaluate` calls. */
+  /** The listeners of `evaluate`. */
   readonly listeners = { onListed: this.listing, onProgress: this.data, onWarning: this.warn, onNote: this.note };
 
   on(event: RunEvent): void {
@@ -65,7 +65,7 @@ export class Progress {
     if (takes !== undefined) this.note(takes);
   }
 
-  /** How long the run still takes, to end a line. */
+  /** The time that is left, to end a line. */
   get #left(): string {
     const seconds = this.#time.seconds;
     return seconds === undefined ? '' : `, ${duration(seconds)} left`;
@@ -111,7 +111,7 @@ export class Progress {
   /** Shows a bar on a terminal; without one, prints the line if the last one is a few seconds old. */
   #tell(line: string, what: string, done: number, total = 0, note = ''): void {
     if (process.stderr.isTTY) this.#show(what, done, total, note);
-    else if (Date.now() - this.#said > 5000) this.note(line);
+    else if (Date.now() - this.#lastLine > 5000) this.note(line);
   }
 
   /** Shows a bar, or only a count if the total is unknown. */

@@ -5,7 +5,7 @@ import { throwIfAborted } from '../system/abort.js';
 import { printable } from '../system/printable.js';
 import { say } from './progress.js';
 
-/** Can a person be asked? */
+/** Checks whether a person can be asked. */
 export const onTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
 /** Asks on stderr, one question after the other. Close it after the last. */
@@ -27,8 +27,8 @@ export class Questions {
   }
 
   /**
-   * Asks until `accept` takes the answer; what it throws is shown, and the question comes again. Without an answer,
-   * `usual` is it.
+   * Asks until `accept` takes the answer; its errors are shown, and the question comes again. Takes `usual` for an
+   * empty answer.
    * @throws L2TError ABORTED after Ctrl-C or Ctrl-D.
    */
   async ask<T>(question: string, accept: (answer: string) => Promise<T>, usual = ''): Promise<T> {
@@ -49,7 +49,7 @@ export class Questions {
     this.#lines.close();
   }
 
-  /** A line; ~ is replaced, because no shell has read it. */
+  /** Reads a line; ~ is replaced, because no shell has read it. */
   async #answer(prompt: string): Promise<string> {
     let line = this.#early.shift();
     if (line !== undefined) say(`${prompt}${printable(line)}`);

@@ -23,7 +23,7 @@ export function register(command: Command): void {
     });
 }
 
-/** Milliseconds after which a program that has not ended shows the file. */
+/** Milliseconds after which a program that has not ended counts as showing the file. */
 const patience = 3000;
 
 /** Opens a file with the program that the desktop has for it, or says that there is none. */

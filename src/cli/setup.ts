@@ -5,7 +5,7 @@ import { download, installLibTorch } from '../setup/archive.js';
 import { printable, printableJson } from '../system/printable.js';
 import { shares } from './progress.js';
 
-/** As installLibTorch, but `from` may also be a URL. */
+/** Does the same as installLibTorch, but `from` may also be a URL. */
 async function setup(options: { readonly from: string; readonly json?: boolean }): Promise<void> {
   const destination = setupFolder();
   const progress = shares();

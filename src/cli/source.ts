@@ -33,21 +33,21 @@ export function register(command: Command): void {
 const explanation =
   'Eight digits of a SHA-256 find damage, not an attack. l2t-native source get NAME fetches one; docs/sources.md says more.';
 
-async function get(given: string, { from, json }: { from?: string; json?: boolean }): Promise<void> {
-  const name = publishedNames.find((each) => each === given);
+async function get(argument: string, { from, json }: { from?: string; json?: boolean }): Promise<void> {
+  const name = publishedNames.find((each) => each === argument);
   if (name === undefined) {
-    throw refused('The source', given, `one of ${publishedNames.join(', ')}`, didYouMean(given, publishedNames));
+    throw refused('The source', argument, `one of ${publishedNames.join(', ')}`, didYouMean(argument, publishedNames));
   }
   const path = pathOfSource(name);
   const row = published[name];
   const show = shares();
   const onProgress = (done: number, total?: number) => show(`fetching ${name}`, done, total);
-  const there = await interruptible((signal) => getSource(name, row, path, { from, signal, onProgress }));
+  const existed = await interruptible((signal) => getSource(name, row, path, { from, signal, onProgress }));
   const { network, licence } = row;
-  if (json) process.stdout.write(`${printableJson({ name, path, network, licence, fetched: !there })}\n`);
+  if (json) process.stdout.write(`${printableJson({ name, path, network, licence, fetched: !existed })}\n`);
   else
     process.stdout.write(
-      `${printable(path)}${there ? ' was there already' : ''} (${licence}). Next: --source ${name}\n`,
+      `${printable(path)}${existed ? ' was there already' : ''} (${licence}). Next: --source ${name}\n`,
     );
 }
 

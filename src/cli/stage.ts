@@ -6,7 +6,7 @@ import { percent } from '../system/statistics.js';
 import { newBar, say } from './progress.js';
 import { TimeLeft } from './time-left.js';
 
-/** Without a bar: the least time between two lines, milliseconds. */
+/** Minimum time between two lines without a bar, milliseconds. */
 const lineEvery = 10_000;
 
 /**
@@ -19,7 +19,7 @@ export class Stage {
   static #underWay = 0;
 
   #bar: SingleBar | undefined;
-  #said = Date.now();
+  #lastLine = Date.now();
   #epochs = 1;
   #began = false;
   readonly #time = new TimeLeft();
@@ -53,9 +53,9 @@ export class Stage {
     if (event.type === 'step' && barred) {
       this.#show(event.epoch * event.steps + event.step, this.#epochs * event.steps);
     }
-    if (event.type === 'epoch' && !barred && Date.now() - this.#said > lineEvery) {
+    if (event.type === 'epoch' && !barred && Date.now() - this.#lastLine > lineEvery) {
       const { epoch, epochs, losses } = event;
-      this.#said = Date.now();
+      this.#lastLine = Date.now();
       const left = this.#time.seconds;
       const rest = left === undefined ? '' : `, ${duration(left)} left`;
       say(`${this.title}: epoch ${epoch + 1} of ${epochs}, loss ${losses.org.toFixed(3)}${rest}`);
@@ -63,7 +63,7 @@ export class Stage {
   }
 
   #warn(message: string): void {
-    // Before they begin, all runs say the same.
+    // Before they begin, all runs give the same warnings.
     if (!this.#began && Stage.#warnings.has(message)) return;
     Stage.#warnings.add(message);
     say(`warning: ${this.#began ? `${this.title}: ` : ''}${printable(message)}`);

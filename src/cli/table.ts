@@ -3,7 +3,7 @@ import { featuresOf } from '../networks/describe.js';
 import { printable } from '../system/printable.js';
 import { largest } from '../system/statistics.js';
 
-/** A plain table: aligned columns, no lines, each cell on one line. */
+/** Formats a plain table: aligned columns, no lines, each cell on one line. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => largest(all.map((row) => columnsOf(row[column] ?? ''))));
@@ -15,18 +15,18 @@ const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 const none = /[\p{M}\u200c\u200d]/u;
 
-/** The columns that a text takes on a terminal, near enough for a table. */
+/** Returns the columns that a text takes on a terminal, near enough for a table. */
 export const columnsOf = (text: string): number =>
   [...printable(text)].reduce((sum, char) => sum + (wide.test(char) ? 2 : none.test(char) ? 0 : 1), 0);
 
-/** A row of a table, which may be printed before the others are known. `widths`: the columns of each cell. */
+/** Formats a row of a table, which may be printed before the others are known. `widths`: the columns of each cell. */
 export const tableRow = (cells: readonly string[], widths: readonly number[]): string =>
   cells
     .map((cell, i) => printable(cell) + ' '.repeat(i < widths.length ? (widths[i] as number) - columnsOf(cell) + 2 : 0))
     .join('')
     .trimEnd();
 
-/** A network's feature maps, a row each. */
+/** Formats a network's feature maps, a row each. */
 export function featureTable(features: NetworkDescription['features']): string {
   const rows = features.map(({ index, channels, size, candidate }) => [
     String(index),

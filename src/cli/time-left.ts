@@ -2,12 +2,12 @@ import type { RunEvent, StartEvent } from '../run/events.js';
 import { counted, duration } from '../system/printable.js';
 import { mean } from '../system/statistics.js';
 
-/** The first estimate takes so many steps, or so many seconds of steps. The first step of all is not counted. */
+/** The steps, or seconds of steps, before the first estimate. The first step of all is not counted. */
 const enough = { steps: 5, seconds: 5 };
 /** Epochs whose times are averaged. */
 const recent = 10;
 
-/** How long a run still takes, by the times of its own steps and epochs. */
+/** Estimates the time that a run still takes, from its own steps and epochs. */
 export class TimeLeft {
   #start: StartEvent | undefined;
   /** The first step that was seen: its time, and whether it began its epoch. */
@@ -19,7 +19,7 @@ export class TimeLeft {
   #done = 0;
   #epochs: number[] = [];
   #epochEnded: number | undefined;
-  #told = false;
+  #reported = false;
 
   /** `now`: seconds. */
   constructor(private readonly now = () => performance.now() / 1000) {}
@@ -30,15 +30,15 @@ export class TimeLeft {
     else if (event.type === 'step') this.#step(event);
     else if (event.type === 'epoch') this.#epoch(event);
     const [perEpoch, left] = [this.#secondsPerEpoch, this.seconds];
-    if (this.#told || perEpoch === undefined || left === undefined || this.#start === undefined) return undefined;
-    this.#told = true;
+    if (this.#reported || perEpoch === undefined || left === undefined || this.#start === undefined) return undefined;
+    this.#reported = true;
     const epochs = this.#start.epochs - Math.floor(this.#done);
     if (epochs === 0) return undefined;
     const each = perEpoch < 1 ? `${perEpoch.toFixed(2)} s` : duration(perEpoch);
     return `${counted(epochs, 'epoch')} of about ${each}: ${duration(left)}`;
   }
 
-  /** Seconds left, with validation, the test and the report; undefined before they can be told. */
+  /** Seconds left, with validation, the test and the report; undefined before the first estimate. */
   get seconds(): number | undefined {
     const perEpoch = this.#secondsPerEpoch;
     if (perEpoch === undefined || this.#start === undefined) return undefined;
@@ -63,7 +63,7 @@ export class TimeLeft {
       this.#secondsPerStep = seconds / this.#stepsSeen;
   }
 
-  /** The first epoch of a resumed run is a part of one. */
+  /** Adds an epoch. The first one of a resumed run is a part of one. */
   #epoch({ epoch, seconds }: { readonly epoch: number; readonly seconds: number }): void {
     const now = this.now();
     if (this.#epochEnded !== undefined) this.#epochs.push(now - this.#epochEnded);

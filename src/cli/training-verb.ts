@@ -77,14 +77,14 @@ export async function runTraining<T>(
 const besideResume = ['resume', 'json', 'jsonLines', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
 
 async function requireAlone(command: Command, folder: string, flags: TrainingFlags): Promise<void> {
-  const given = command.options
+  const names = command.options
     .map((option) => option.attributeName())
     .filter((key) => command.getOptionValueSource(key) === 'cli' && !besideResume.includes(key));
-  if (given.length === 0) return;
-  const [first] = given as [string];
+  if (names.length === 0) return;
+  const [first] = names as [string];
   const { record, result } = existsSync(join(folder, recordName)) ? await readRunData(folder) : {};
   if (record !== undefined && result !== undefined) {
-    const changes = flagOptions(transferSchema, Object.fromEntries(given.map((key) => [key, flags[key]])));
+    const changes = flagOptions(transferSchema, Object.fromEntries(names.map((key) => [key, flags[key]])));
     const options = { ...givenOf(record.spec, { complete: false }), ...changes, targetInit: folder };
     throw invalidOption(
       `${folder} is complete, after ${counted(result.epochs, 'epoch')}. This trains on from its network, in a new run: ${startCommand('transfer', ...flagWords(transferSchema, options))}`,
@@ -102,7 +102,7 @@ export function toJson(result: RunResult): Record<string, unknown> {
   return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, finetuned, learned, seconds };
 }
 
-/** Follows the number of images that were tested. */
+/** Returns the end of a phrase, after the number of images that were tested. */
 export const leftOut = ({ skipped }: Pick<RunResult, 'skipped'>): string =>
   skipped > 0 ? `; ${counted(skipped, 'damaged image')} left out` : '';
 

@@ -3,7 +3,7 @@ import { printableLines } from '../system/printable.js';
 import { packageVersion } from '../system/version.js';
 import { runProgram } from './program.js';
 
-/** A verb. Its file adds arguments, flags and what it does; it is loaded where the verb is called. */
+/** A verb. Its file adds arguments, flags and the action; it is loaded when the verb is called. */
 interface Verb {
   readonly name: string;
   /** Its line in the list of verbs. */
@@ -11,7 +11,7 @@ interface Verb {
   load(): Promise<{ register(command: Command, whole: () => Promise<Command>): void }>;
 }
 
-/** In the order of the help. */
+/** The verbs, in the order of the help. */
 const verbs: readonly Verb[] = [
   {
     name: 'demo',
@@ -107,14 +107,14 @@ const verbs: readonly Verb[] = [
   },
 ];
 
-/** The command line, not yet run. Of the verbs but `only`, it has the name and what they are about alone. */
+/** Returns the command line, not yet run. Verbs other than `only` have their names and summaries alone. */
 export async function commandLine(only?: string): Promise<Command> {
   const program = new Command('l2t-native')
     .description(
       'Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.',
     )
     .version(packageVersion())
-    // An argument may be the name of somebody else's file.
+    // Arguments are made printable: one may be the name of somebody else's file.
     .configureOutput({ outputError: (text, write) => write(printableLines(text.split('\n'))) })
     .configureHelp({ subcommandTerm: (verb) => verb.name() })
     .showHelpAfterError('(--help lists what there is)')
@@ -126,7 +126,7 @@ export async function commandLine(only?: string): Promise<Command> {
   return program;
 }
 
-/** Loads the verb that is called, or none: then there is the list of them alone. */
+/** Loads the verb that is called. Without one, the command line has the list of verbs alone. */
 export async function main(): Promise<void> {
   const [first = '', second = ''] = process.argv.slice(2);
   await runProgram(await commandLine(first === 'help' ? second : first));

@@ -13,7 +13,7 @@ function version(options: { readonly json?: boolean }): void {
     libtorch: selfTest?.libtorch ?? found('LibTorch'),
     compiler: found('Compiler'),
     cmake: found('CMake'),
-    // The addon gives an empty text for what it does not have.
+    // The addon returns an empty text for a version that it lacks.
     'cuda of the addon': selfTest?.cudaVersions.compiledFor || undefined,
     'cuda of libtorch': selfTest?.cudaVersions.runtime || undefined,
     cudnn: selfTest?.cudaDescription?.cudnn || undefined,

@@ -13,10 +13,10 @@ import {
   resumeExperiment,
 } from './experiment.js';
 
-/** Options of `compare`: those of docs/options.md, and what only the API has. */
+/** Options of `compare`: those of docs/options.md, and those that only the API has. */
 export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
 
-/** Methods × seeds. */
+/** The experiment of methods × seeds. */
 export const comparison = {
   verb: 'compare',
   schema: compareSchema,
@@ -46,10 +46,10 @@ export const planComparison = (folder: string, given: PlanComparisonOptions): Pr
 export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment('compare', out, control);
 
-/** Options of `curve`: those of docs/options.md, and what only the API has. */
+/** Options of `curve`: those of docs/options.md, and those that only the API has. */
 export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
 
-/** Images a class × methods × seeds. Runs begin in the order in which the numbers of images are listed. */
+/** The experiment of images a class × methods × seeds. Runs begin in the order of the listed numbers of images. */
 export const limitedData = {
   verb: 'curve',
   schema: curveSchema,
@@ -80,7 +80,7 @@ export const curve = (given: CurveOptions): Promise<ExperimentResult> => beginCh
 /** Options of `planCurve`: those of `curve`, without `out`, `parallel` and `follow`. */
 export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & PlanControl;
 
-/** As `planComparison`, for a curve. */
+/** Does the same as `planComparison`, for a curve. */
 export const planCurve = (folder: string, given: PlanCurveOptions): Promise<Plan> =>
   planChecked(limitedData, folder, given);
 

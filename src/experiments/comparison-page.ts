@@ -13,10 +13,10 @@ import { byCount, type ExperimentRow, isFixed, pairedDifferences } from './row.j
 import { type UnfinishedRun, unfinishedLines } from './run-states.js';
 import { experimentTable } from './table.js';
 
-/** More runs than this would make the curves unreadable, and the page large. */
-const mostCurves = 24;
+/** Maximum number of runs with curves: more would be unreadable, and the page large. */
+const maxCurves = 24;
 
-/** What the page of an experiment shows. */
+/** The content of an experiment's page. */
 export interface Shown {
   readonly folder: string;
   readonly verb: Experiment['verb'];
@@ -33,7 +33,7 @@ export function comparisonPage(shown: Shown): Page {
   const title = `Comparison: ${basename(folder)}`;
   const { head, rows: cells } = experimentTable(rows);
   const first = runs.find(({ record }) => record.spec.sources.length > 0) ?? runs[0];
-  const drawn = runs.slice(0, mostCurves);
+  const drawn = runs.slice(0, maxCurves);
   const missing = unfinishedLines(unfinished).map((line) => html`<li>${line}</li>`);
   const main = html`<header><h1>${title}</h1>
 ${conclusionsOf(rows).map((sentence) => html`<p class="result">${sentence}</p>`)}
@@ -44,14 +44,14 @@ ${missing.length > 0 && html`<h3>Not done</h3><ul>${missing}</ul>`}</section>
 ${byCount(rows).map((group) => accuracySections(group, rows))}
 ${curveSection(rows)}
 ${costSection(rows)}
-${runs.length > mostCurves && html`<p class="note">Of ${runs.length} runs, the curves of the first ${mostCurves} are shown.</p>`}
+${runs.length > maxCurves && html`<p class="note">Of ${runs.length} runs, the curves of the first ${maxCurves} are shown.</p>`}
 ${trainingSection(drawn, rows)}
 ${footer()}
 ${metricsData(Object.fromEntries(drawn.map((run) => [nameOf(run), run.metrics])))}`;
   return { title, status: statusOf(shown), main };
 }
 
-/** How many runs are done, and how long the others will take. */
+/** Returns the number of finished runs, and the time that is left. */
 function statusOf({ folder, verb, state, rows, runs, unfinished }: Shown): Status {
   const [path, total] = [resolve(folder), rows.flatMap((row) => row.runs).length];
   const done = total - unfinished.length;
@@ -68,7 +68,7 @@ function statusOf({ folder, verb, state, rows, runs, unfinished }: Shown): Statu
   return { state, text: texts[state], done: done / total, again: command('report', path), every: 10 };
 }
 
-/** An estimate from the epochs that are done; undefined before the first. */
+/** Estimates the time that is left from the epochs done; undefined before the first. */
 function secondsLeft(runs: readonly RunData[], unfinished: readonly UnfinishedRun[]): number | undefined {
   const seconds = runs.flatMap(({ timing }) => timing.map((epoch) => epoch.seconds));
   if (seconds.length === 0) return undefined;
@@ -85,11 +85,11 @@ function aboutOf({ record: { spec, found } }: RunData): string {
 
 const labelsOf = (rows: readonly ExperimentRow[]): string[] => [...new Set(rows.map(({ label }) => label))];
 
-/** The colour and dashes of a method (figures.ts). */
+/** Returns the colour and dashes of a method (browser.ts). */
 const styleOf = ({ label }: Pick<ExperimentRow, 'label'>, rows: readonly ExperimentRow[]): number =>
   labelsOf(rows).indexOf(label);
 
-/** The same colour for all runs of a method, other dashes for each. */
+/** Returns the same colour for all runs of a method, and other dashes for each. */
 function styleOfRun(run: RunData, rows: readonly ExperimentRow[]): number {
   const row = rows.find((each) => each.runs.some((path) => basename(path) === nameOf(run)));
   if (row === undefined) return 0;
@@ -115,7 +115,7 @@ ${dotPlot('Test accuracy: a dot for each seed, a line at the mean', dots, '%')}
 ${known.length > 1 && differenceSection(known, where, all)}</section>`;
 }
 
-/** For each possible baseline, the others' differences to it; the page's script shows those of the chosen one. */
+/** Returns, for each possible baseline, the others' differences to it; the page's script shows those of the choice. */
 function differenceSection(rows: readonly ExperimentRow[], where: string, all: readonly ExperimentRow[]): Html {
   const id = `baseline${where.replaceAll(/\D/g, '')}`;
   const start = rows.find(({ method }) => method === 'scratch') ?? (rows[0] as ExperimentRow);
@@ -145,8 +145,8 @@ interface Dots {
 }
 
 /**
- * How far a row is from a baseline, over the seeds that both finished; undefined without any. Differences are of
- * accuracies in [0, 1]. The interval is undefined for one seed.
+ * Returns a row's distance from a baseline, over the seeds that both finished; undefined without any. Differences are
+ * of accuracies in [0, 1]. The interval is undefined for one seed.
  */
 function differenceTo(baseline: ExperimentRow, row: ExperimentRow, style: number): Dots | undefined {
   const values = pairedDifferences(row, baseline);
@@ -196,7 +196,7 @@ function dotPlot(title: string, rows: readonly Dots[], unit: '%' | '', zero?: nu
 <div class="dots" style="--steps:${ticks.length - 1}" role="img" aria-label="${title}; the table has the numbers">${lines}<b></b><span class="axis">${axis}</span></div></figure>`;
 }
 
-/** The smallest of 1, 2, 5 × a power of ten that is at least `min`. */
+/** Returns the smallest of 1, 2, 5 × a power of ten that is at least `min`. */
 function niceStep(min: number): number {
   const power = 10 ** Math.floor(Math.log10(min));
   return power * ([1, 2, 5, 10].find((factor) => factor * power >= min) as number);

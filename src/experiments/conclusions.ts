@@ -36,7 +36,7 @@ export function sentenceOf(row: Row, other: Row): string {
   return `${ahead(row, other, mean)} (${range}): ${settled}.`;
 }
 
-/** Over the seeds that both finished, the method with the higher mean may be behind. */
+/** Says which row is ahead. Over the seeds that both finished, the one with the higher mean may be behind. */
 function ahead({ label }: Row, other: Row, difference: number): string {
   if (difference === 0) return `${label} and ${other.label} are equal`;
   if (points(Math.abs(difference)) === '0.0') return `${label} and ${other.label} are less than 0.05 points apart`;

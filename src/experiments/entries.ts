@@ -35,8 +35,8 @@ export interface ExperimentKind {
 const separator = /,(?!\s*\d)/;
 
 /**
- * One entry for each listed method, with the options that it reads. finetune-source has no target if the options do not
- * say the source's network (`withSourceNetworks` adds it).
+ * Returns one entry for each listed method, with the options that it reads. finetune-source has no target if the
+ * options lack the source's network (`withSourceNetworks` adds it).
  * @throws L2TError INVALID_OPTION for an unknown method, one listed twice, or pairs for a method that has none.
  */
 export function methodEntries({ methods, ...options }: Given<typeof compareSchema>): Entry[] {
@@ -65,7 +65,7 @@ function parseMethod(item: string): { name: RowName; pairs?: string } {
   throw invalidOption(`{methods}: ${name} has no pairs: leave out ':${pairs}'.`);
 }
 
-/** The method, the options that it reads, and those that it does not. */
+/** Returns the method, the options that it reads, and those that it does not. */
 function readBy(
   name: RowName,
   options: Given<typeof compareSchema>,
@@ -102,7 +102,7 @@ function without(options: Given<typeof compareSchema>, useless: readonly string[
   return { ...Object.fromEntries(read), report: reportRuns };
 }
 
-/** The options that train the first source's own network, starting from its weights. */
+/** Returns the options that train the first source's own network, starting from its weights. */
 function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOptions {
   const { source, sourceNetwork, sourceSize, sourceWidth, sourceLicence } = firstSource(options);
   // An ONNX file is refused before it is read.
@@ -116,7 +116,7 @@ function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOp
 }
 
 /**
- * If an entry trains a source's own network, also first, adds each source's network, width and size from its checkpoint.
+ * Adds each source's network, width and size from its checkpoint, if an entry trains or fine-tunes a source's network.
  * @throws L2TError as `loadCheckpoint`; INVALID_OPTION if there is no source.
  */
 export async function withSourceNetworks<O extends ExperimentOptions>(

@@ -14,7 +14,7 @@ import type { Entry, ExperimentOptions } from './entries.js';
 import { finetunings, type PlannedRow, type RowTitle } from './plan.js';
 import { defaultParallel } from './pool.js';
 
-/** How long the runs of one row would take. */
+/** The estimated time of the runs of one row. */
 export interface EntryEstimate extends RowTitle {
   /** Milliseconds of the fastest step that was timed here. */
   readonly msPerStep: number;
@@ -26,7 +26,7 @@ export interface EntryEstimate extends RowTitle {
   readonly seconds: number;
 }
 
-/** How long an experiment would take. */
+/** The estimated time of an experiment. */
 export interface Estimate {
   /** One for each source that is fine-tuned first, and one for each row of the table. */
   readonly entries: readonly EntryEstimate[];
@@ -89,7 +89,7 @@ interface EstimatedRow extends PlannedRow {
 
 const titleOf = ({ label, perClass }: RowTitle): RowTitle => ({ label, ...(perClass && { perClass }) });
 
-/** The fine-tunings that the rows need first, each once. */
+/** Returns the fine-tunings that the rows need first, each once. */
 function sourcesOf(rows: readonly EstimatedRow[]): EstimatedRow[] {
   const all = rows.flatMap(({ images, ...row }) =>
     finetunings(row).map(({ spec, ...title }): EstimatedRow => {
@@ -100,7 +100,7 @@ function sourcesOf(rows: readonly EstimatedRow[]): EstimatedRow[] {
   return [...new Map(all.map((row) => [`${row.label} ${row.perClass}`, row])).values()];
 }
 
-/** The spec of a run that is timed. Where no files are given, as in a dry run, names stand for them: none is opened. */
+/** Returns the spec of a run to time. Without given files, as in a dry run, names stand for them: none is opened. */
 function specOf({ method, options }: Entry, images: number, sources: Estimated['sources']): RunSpec {
   const needs = needsOf(method);
   // A method that matches no features learns from the first source only.

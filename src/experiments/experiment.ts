@@ -67,7 +67,7 @@ export interface ExperimentResult {
   readonly conclusions: readonly string[];
   /** The report, one HTML file in `out`; null if there is none. */
   readonly report: string | null;
-  /** The runs that the table lacks: of `collect`, and those on which other processes work. */
+  /** The runs that the table lacks: in `collect`, the unfinished ones; else those on which other processes work. */
   readonly unfinished: readonly UnfinishedRun[];
 }
 
@@ -87,7 +87,7 @@ export interface ExperimentControl extends RunControl, ListingOptions, PoolContr
 /** Options of a plan that only the API has. */
 export type PlanControl = Pick<ExperimentControl, 'signal' | 'onWarning' | 'onListed' | 'onTested'>;
 
-/** Options of `collect`. `onWarning` is also told of what else is worth knowing. */
+/** Options of `collect`. `onWarning` also receives what else is worth knowing. */
 export type CollectControl = Pick<ExperimentControl, 'signal' | 'onWarning'>;
 
 const collectControls = { signal: aSignal, onWarning: aMessageListener };
@@ -97,40 +97,40 @@ export const experimentControls = { ...planControls, follow: aFunction<Follow>()
 /** The options that may change when an experiment resumes. */
 export const resumableSchema = compareSchema.pick({ parallel: true });
 
-/** What the caller of a resumed experiment may say. */
+/** Options of a resumed experiment. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
-/** Requires what the methods of an experiment read. */
-function requireAll(kind: ExperimentKind, given: ExperimentOptions, { signal }: PlanControl): Promise<void> {
+/** Requires the options that the methods of an experiment read. */
+function requireAll(kind: ExperimentKind, options: ExperimentOptions, { signal }: PlanControl): Promise<void> {
   const needs = kind
-    .entries(given)
+    .entries(options)
     .map(({ label, method }) => needsOfRow(label === 'finetune-source' ? label : method));
   const [source, start] = [needs.some((each) => each.source), needs.some((each) => each.start)];
-  return requireComplete(kind.verb, kind.schema, given, { source, start }, signal);
+  return requireComplete(kind.verb, kind.schema, options, { source, start }, signal);
 }
 
 /**
- * Checks everything in advance, plans the experiment, and runs it. `given` must fit the schema of the kind. Without
+ * Checks everything in advance, plans the experiment, and runs it. `options` must fit the schema of the kind. Without
  * `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
  */
 export async function beginExperiment(
   kind: ExperimentKind,
-  given: ExperimentOptions,
+  options: ExperimentOptions,
   control: ExperimentControl & Checking,
   name: string = kind.verb,
   runs: string = absolutePath('runs'),
 ): Promise<ExperimentResult> {
-  await requireAll(kind, given, control);
-  if (given.out !== undefined) await requireUnusedByRuns(given.out);
-  // Recorded in full, so that a resume on another machine computes in the same way.
-  const device = addon().device(given.device ?? 'auto').device;
-  requireComputable(given, device, 1);
-  const located = { ...given, device, threads: given.threads ?? defaultThreads() };
+  await requireAll(kind, options, control);
+  if (options.out !== undefined) await requireUnusedByRuns(options.out);
+  // Device and threads are recorded, so that a resume on another machine computes in the same way.
+  const device = addon().device(options.device ?? 'auto').device;
+  requireComputable(options, device, 1);
+  const located = { ...options, device, threads: options.threads ?? defaultThreads() };
   const prepared = await prepare(kind, located, control);
-  // Chosen now, since the checks may take minutes, in which another experiment may begin.
-  const out = given.out ?? firstFree(runs, name);
+  // The folder is chosen now: during the checks, which may take minutes, another experiment may begin.
+  const out = options.out ?? firstFree(runs, name);
   await makeFolder(out);
-  return alone(out, control.onWarning, async () => {
+  return withLock(out, control.onWarning, async () => {
     await requireUnusedByRuns(out);
     const { experiment, division } = prepared(out);
     await writePlan(out, experiment, division);
@@ -152,7 +152,7 @@ export async function planChecked(kind: ExperimentKind, folder: string, given: u
   return planExperiment(kind, folder, options, control);
 }
 
-/** Options of an experiment in one process. */
+/** Options that apply in one process alone. */
 const ofOneProcess = ['out', 'parallel'] as const;
 
 /**
@@ -162,22 +162,22 @@ const ofOneProcess = ['out', 'parallel'] as const;
 export async function planExperiment(
   kind: ExperimentKind,
   folder: string,
-  given: ExperimentOptions,
+  options: ExperimentOptions,
   control: PlanControl & Checking,
 ): Promise<Plan> {
   const out = requirePath(folder, 'The folder of the plan');
-  const refused = ofOneProcess.find((key) => given[key] !== undefined);
+  const refused = ofOneProcess.find((key) => options[key] !== undefined);
   if (refused !== undefined) {
     throw invalidOption(
       `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
     );
   }
-  await requireAll(kind, given, control);
-  requireFreeOfRuns(kind.entries(given), seedsOf(given), out);
-  requireComputableThere(given);
-  const prepared = await prepare(kind, given, control);
+  await requireAll(kind, options, control);
+  requireFreeOfRuns(kind.entries(options), seedsOf(options), out);
+  requireComputableThere(options);
+  const prepared = await prepare(kind, options, control);
   await makeFolder(out);
-  return alone(out, control.onWarning, async () => {
+  return withLock(out, control.onWarning, async () => {
     const { experiment, division } = prepared(out);
     requireFreeOfRuns(experiment.rows, experiment.seeds, out);
     return { out, ...(await writePlan(out, experiment, division)) };
@@ -185,7 +185,7 @@ export async function planExperiment(
 }
 
 /** Locks the folder during `body`, and removes what killed processes left in it. */
-async function alone<T>(out: string, onWarning: PlanControl['onWarning'], body: () => Promise<T>): Promise<T> {
+async function withLock<T>(out: string, onWarning: PlanControl['onWarning'], body: () => Promise<T>): Promise<T> {
   return releaseAfter(await FolderLock.acquire(out, onWarning), async () => {
     await removeLeftOvers(out);
     return body();
@@ -199,22 +199,22 @@ async function alone<T>(out: string, onWarning: PlanControl['onWarning'], body: 
 export async function resumeExperiment(
   verb: Experiment['verb'] | undefined,
   folder: string,
-  given?: ResumeControl,
+  argument?: ResumeControl,
 ): Promise<ExperimentResult> {
   const out = requirePath(folder, "The experiment's folder");
-  const { options, control } = takeOptions(resumableSchema, given, experimentControls);
+  const { options, control } = takeOptions(resumableSchema, argument, experimentControls);
   const experiment = await readPlan(out);
   if (verb !== undefined && experiment.verb !== verb) {
     const command = resumeCommand(experiment.verb, out);
     throw invalidRun(`${out} was begun by l2t-native ${experiment.verb}: ${command} goes on with it.`);
   }
-  return alone(out, control.onWarning, () => runAll(out, experiment, options, control, false));
+  return withLock(out, control.onWarning, () => runAll(out, experiment, options, control, false));
 }
 
-/** How often the page of an experiment is written while it goes on, milliseconds. */
+/** Milliseconds between two writes of an experiment's page while it goes on. */
 const pageEvery = 10_000;
 
-/** `checked`: the data and the sources were looked at just now. */
+/** Does the runs that are not done. `checked`: the data and the sources were checked just now. */
 async function runAll(
   out: string,
   experiment: Experiment,
@@ -236,7 +236,7 @@ async function runAll(
   const draw = async (state: Status['state'], last = false) => page?.write(() => experimentPage(out, state), last);
   try {
     const train = async () => {
-      // All first, so that no run waits for its source while it takes a lane.
+      // Sources come first, so that no run waits for its source while it takes a lane.
       await runOpen(sources, await openRuns(sources), lanes, control, async () => {});
       await runOpen(states, open, lanes, control, async () => void (await save(out, experiment, states)));
     };
@@ -252,7 +252,7 @@ async function runAll(
   }
 }
 
-/** Calls `act` now and every so many milliseconds, never twice at once, until `body` is over. */
+/** Calls `act` now and every `every` milliseconds, never twice at once, until `body` is over. */
 async function repeatedly<T>(act: () => Promise<void>, every: number, body: () => Promise<T>): Promise<T> {
   await act();
   let acting = Promise.resolve();
@@ -276,7 +276,7 @@ export async function collect(folder: string, given: CollectControl = {}): Promi
   const out = requirePath(folder, 'The folder of the plan');
   const { control } = takeOptions(z.strictObject({}), given, collectControls);
   const experiment = await readPlan(out);
-  return alone(out, control.onWarning, async () =>
+  return withLock(out, control.onWarning, async () =>
     finish(out, experiment, await runStates(experiment, runsOf(experiment, out), control.onWarning), control),
   );
 }
@@ -312,7 +312,7 @@ async function save(
   return rows;
 }
 
-/** All runs are done, so a report that cannot be made is a warning. */
+/** Writes the report. All runs are done, so a report that cannot be made is a warning. */
 async function saveReport(out: string, { onWarning }: CollectControl): Promise<string | null> {
   const file = join(out, reportName);
   try {

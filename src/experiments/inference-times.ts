@@ -23,7 +23,7 @@ export interface InferenceTimes {
   readonly batch32: number;
 }
 
-/** How fast a network is, where that was measured. */
+/** Returns a network's times, if they were measured. */
 export type TimesOf = (network: TrainedNetwork | OtherNetwork) => InferenceTimes | undefined;
 
 /**
@@ -34,12 +34,12 @@ export type TimesOf = (network: TrainedNetwork | OtherNetwork) => InferenceTimes
 export async function timeNetworks(
   trained: readonly TrainedNetwork[],
   others: readonly OtherNetwork[],
-  place: { readonly device: string | undefined; readonly threads: number | undefined },
+  placement: { readonly device: string | undefined; readonly threads: number | undefined },
   { signal, onWarning }: { signal?: AbortSignal | undefined; onWarning?: ((message: string) => void) | undefined },
 ): Promise<TimesOf | undefined> {
   const times = new Map<string, InferenceTimes>();
   const time = async (key: string, source: Source) => {
-    const inference = new Inference(source, place);
+    const inference = new Inference(source, placement);
     const batch1 = await inference.msPerImage(1, signal);
     times.set(key, { batch1, batch32: await inference.msPerImage(32, signal) });
   };

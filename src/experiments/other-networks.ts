@@ -8,7 +8,7 @@ import { invalidOption, invalidRun } from '../system/failures.js';
 import type { ExperimentOptions } from './entries.js';
 import type { OtherNetwork } from './plan.js';
 
-/** What the caller of the tests follows. */
+/** Signal and listener of the tests. */
 export interface TestControl {
   readonly signal?: AbortSignal | undefined;
   /** Called while a network of `with` is tested: how many test images it has seen, and how many there are. */
@@ -16,13 +16,13 @@ export interface TestControl {
 }
 
 /**
- * Tests the networks of `with` on the test images of all methods. `labels`: those of the methods' rows, which theirs must
- * differ from.
- * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, FILE_ACCESS; INVALID_DATA if the data has a class that a network does
- * not know; ABORTED.
+ * Tests the networks of `with` on the test images of all methods. `labels`: labels of the methods' rows, from which
+ * theirs must differ.
+ * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, FILE_ACCESS; INVALID_DATA if the data has a class that a network
+ * does not know; ABORTED.
  */
 export async function testOthers(
-  { with: paths = [], classNames, ...place }: ExperimentOptions,
+  { with: paths = [], classNames, ...placement }: ExperimentOptions,
   labels: readonly string[],
   dataset: Dataset,
   { signal, onTested }: TestControl,
@@ -38,14 +38,14 @@ export async function testOthers(
   const tested: OtherNetwork[] = [];
   for (const [k, loaded] of read.entries()) {
     const path = paths[k] as string;
-    const accuracy = await testAccuracy(loaded, dataset, place, { signal, onProgress: onTested });
+    const accuracy = await testAccuracy(loaded, dataset, placement, { signal, onProgress: onTested });
     const parameters = loaded.onnx ? null : countParameters(loaded.network);
     tested.push({ label: labelOf(path), path, hash: contentHash(loaded), accuracy, parameters });
   }
   return tested;
 }
 
-/** It says what runs an ONNX file, since the times of the other rows are those of our own kernels. */
+/** Returns a label. It names ONNX Runtime for an ONNX file, since the times of other rows are of our own kernels. */
 const labelOf = (path: string): string => (isOnnx(path) ? `${basename(path)} (ONNX Runtime)` : basename(path));
 
 /**

@@ -16,7 +16,7 @@ import { sourceFolder } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 
-/** What tells a row of the table from the others. */
+/** The fields that tell a row of the table from the others. */
 export interface RowTitle {
   /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
@@ -37,7 +37,7 @@ const planSchema = z.strictObject({
   sources: z.record(z.string(), z.string()),
   /** Each row runs with the seeds 0, 1, … below this. */
   seeds: z.int().min(1),
-  /** Is a report of the whole made? */
+  /** True if a report of the whole is made. */
   report: z.boolean(),
   /** Runs side by side; absent: as many as there is room for. */
   parallel: z.int().min(1).optional(),
@@ -47,11 +47,11 @@ const planSchema = z.strictObject({
       z.strictObject({
         label: z.string(),
         path: z.string(),
-        /** As those of the sources. */
+        /** Hash of its content, as for the sources. */
         hash: z.string(),
-        /** On the test images, in [0, 1]. */
+        /** Accuracy on the test images, in [0, 1]. */
         accuracy: z.number(),
-        /** null: those of an ONNX file are not counted. */
+        /** Null for an ONNX file, whose parameters are not counted. */
         parameters: z.int().nullable(),
       }),
     )
@@ -69,7 +69,7 @@ const planSchema = z.strictObject({
     .min(1),
 });
 
-/** An experiment: what it runs, and what all runs share. plan.yaml holds it, and never changes. */
+/** An experiment: its runs, and everything that they share. plan.yaml holds it, and never changes. */
 export interface Experiment extends Readonly<Omit<z.output<typeof planSchema>, 'options' | 'rows'>> {
   readonly rows: readonly PlannedRow[];
 }
@@ -89,15 +89,15 @@ export const runsName = 'runs.txt';
 export const arrayName = 'array.sbatch';
 export const splitName = 'split.json';
 
-/** The row in messages: `fm, 50 a class`. */
+/** Returns the row's name in messages: `fm, 50 a class`. */
 export const titleOf = ({ label, perClass }: RowTitle): string =>
   perClass === undefined ? label : `${label}, ${perClass} a class`;
 
-/** The runs of an experiment in `out`, by row, then by seed. */
+/** Returns the runs of an experiment in `out`, by row, then by seed. */
 export const runsOf = ({ rows, seeds }: Pick<Experiment, 'rows' | 'seeds'>, out: string): PlannedRun[] =>
   rows.flatMap((row) => [...Array(seeds).keys()].map((seed) => ({ row, seed, folder: join(out, nameOf(row, seed)) })));
 
-/** The fine-tunings that a row's runs need first, one for each source; none without `sourceFinetune`. */
+/** Returns the fine-tunings that a row's runs need first, one for each source; none without `sourceFinetune`. */
 export const finetunings = ({ perClass, spec }: PlannedRow): PlannedRow[] =>
   spec.sourceFinetune === undefined
     ? []
@@ -107,7 +107,7 @@ export const finetunings = ({ perClass, spec }: PlannedRow): PlannedRow[] =>
         spec: read(finetuneOptions(spec, k)),
       }));
 
-/** The fine-tunings that these runs need first. Runs with equal images and seed share one. */
+/** Returns the fine-tunings that these runs need first. Runs with equal images and seed share one. */
 export function sourceRunsOf(runs: readonly PlannedRun[]): PlannedRun[] {
   const all = runs.flatMap(({ row: needing, seed, folder: run }) =>
     finetunings(needing).map((row, k) => ({ row, seed, folder: sourceFolder(run, { ...needing.spec, seed }, k) })),
@@ -120,7 +120,7 @@ function nameOf({ label, perClass }: PlannedRow, seed: number): string {
   return parts.join('-');
 }
 
-/** The options of `transfer` that train a run. */
+/** Returns the options of `transfer` that train a run. */
 export const optionsOf = ({ row, seed, folder }: PlannedRun) => ({
   ...givenOf(row.spec, { complete: true }),
   seed,
@@ -128,9 +128,9 @@ export const optionsOf = ({ row, seed, folder }: PlannedRun) => ({
 });
 
 /**
- * Writes the files of an experiment: plan.yaml, runs.txt (its runs as commands, one a line, for any scheduler, those that
- * fine-tune sources first), array.sbatch, and split.json if a split file was given. Paths below the folder are written relative to it, so that it
- * may be moved. Returns the lines and the names of the files.
+ * Writes the files of an experiment: plan.yaml, runs.txt (its runs as commands, one a line, for any scheduler, those
+ * that fine-tune sources first), array.sbatch, and split.json if a split file was given. Paths below the folder are
+ * written relative to it, so that it may be moved. Returns the lines and the names of the files.
  * @throws L2TError INVALID_OPTION if a path holds a line break; FILE_ACCESS.
  */
 export async function writePlan(
@@ -144,21 +144,21 @@ export async function writePlan(
     ...(division ? [[splitName, formatSplit(division)] as const] : []),
     [runsName, runs.map((line) => `${line}\n`).join('')],
     [arrayName, arrayOf(experiment, runs.length)],
-    // Last, so that a folder with it is complete.
+    // The plan comes last, so that a folder with it is complete.
     [planName, formatPlan(experiment, out)],
   ]);
   for (const [name, text] of files) await writeFileAtomic(join(out, name), text);
   return { runs, files: [...files.keys()] };
 }
 
-/** The command of one run. */
+/** Returns the command of one run. */
 function lineOf({ row, seed, folder }: PlannedRun, out: string): string {
   const options = { ...givenOf(row.spec, { complete: false }), seed, out: folder };
   const words = flagWords(transferSchema, withPaths(transferSchema, options, fromFolder(out)));
   return commandInLine('transfer', ['--resume-or-start', ...words]);
 }
 
-/** A path below the folder relative to it, any other absolute. */
+/** Returns a path below the folder relative to it, any other unchanged. */
 const fromFolder =
   (out: string) =>
   (path: string): string => {
@@ -167,11 +167,11 @@ const fromFolder =
     return below === '' ? '.' : below;
   };
 
-/** The script of a SLURM array with a task for each line. */
+/** Returns the script of a SLURM array with a task for each line. */
 function arrayOf({ verb, rows }: Experiment, runs: number): string {
   const { device, threads } = (rows[0] as PlannedRow).spec;
   const gpu = device?.startsWith('cuda') ? ['#SBATCH --gpus=1'] : [];
-  // With --threads in the lines, OMP_NUM_THREADS says nothing.
+  // With --threads in the lines, OMP_NUM_THREADS has no effect.
   const cores = threads === undefined ? [`export OMP_NUM_THREADS="\${SLURM_CPUS_PER_TASK:-1}"`] : [];
   return [
     '#!/bin/bash',

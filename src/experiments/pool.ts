@@ -21,7 +21,7 @@ import { lacking, type RunState } from './run-states.js';
 /** Follows a run to its end; it may show the progress. */
 export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
 
-/** How the runs of a pool are followed. */
+/** Signal and listeners of a pool of runs. */
 export interface PoolControl extends Pick<RunControl, 'signal'> {
   /** Takes each run as it begins, instead of waiting for its result alone. */
   readonly follow?: Follow | undefined;
@@ -29,21 +29,21 @@ export interface PoolControl extends Pick<RunControl, 'signal'> {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Must the run be trained, its report be made, or its folder be tidied, since a process was killed at its very end? */
+/** Checks whether a run needs training, a report, or a tidied folder after a process was killed at its very end. */
 async function isOpen({ planned: { row, folder }, outcome }: RunState): Promise<boolean> {
   if (outcome.ended === 'missing' || existsSync(join(folder, holderName))) return true;
   return outcome.ended === 'finished' && row.spec.report && !(await isOfFinished(join(folder, reportName)));
 }
 
-/** The numbers of the states whose runs are not done. */
+/** Returns the indices of the states whose runs are not done. */
 export async function openRuns(states: readonly RunState[]): Promise<number[]> {
   const open = await Promise.all(states.map(isOpen));
   return [...open.keys()].filter((k) => open[k]);
 }
 
 /**
- * Runs those of `states` that are `open`, `lanes` at a time, and puts their new states there; `changed` is called after
- * each. A run that another process works on is passed over.
+ * Does the runs of `states` at the indices `open`, `lanes` at a time, and puts their new states there; `changed` is
+ * called after each. A run that another process works on is passed over.
  * @throws the error of the first run that fails otherwise than by diverging, once all have ended.
  */
 export async function runOpen(
@@ -58,7 +58,7 @@ export async function runOpen(
     const { planned, unfinished } = states[k] as RunState;
     if (unfinished?.state === 'running') return;
     states[k] = await trained(planned, stop, control);
-    // By one writer at a time.
+    // One writer saves at a time.
     saved = saved.then(changed);
     await saved;
   });
@@ -86,8 +86,8 @@ async function trained(planned: PlannedRun, signal: AbortSignal, control: PoolCo
 }
 
 /**
- * The default number of runs in parallel: as many as there is room for of the largest. On a GPU it is one, since
- * several would share its memory.
+ * Returns the default number of runs in parallel: as many of the largest as there is room for. On a GPU it is one,
+ * since several would share its memory.
  */
 export function defaultParallel(specs: readonly SpecDraft[]): number {
   const lanes = specs.map(({ target: name, size, width, device = 'auto', threads, batch, innerSteps = 2 }) => {
@@ -99,7 +99,7 @@ export function defaultParallel(specs: readonly SpecDraft[]): number {
   return Math.min(...lanes);
 }
 
-/** How many equal runs a CPU can take in parallel, with `threads` cores and enough memory for each; at least one. */
+/** Returns how many equal runs fit a CPU, with `threads` cores and enough memory for each; at least one. */
 export function lanesFor(
   needs: RunNeeds,
   { cores = availableCores(), memory = process.availableMemory() }: { cores?: number; memory?: number } = {},

@@ -30,16 +30,16 @@ import {
   splitName,
 } from './plan.js';
 
-/** What all runs of an experiment share. */
+/** Data and sources that all runs of an experiment share. */
 export interface Common extends Pick<Experiment, 'fingerprint' | 'sources'> {
   readonly dataset: Dataset;
-  /** In the order of `source`; empty if no row reads one. */
+  /** Sources in the order of `source`; empty if no row reads one. */
   readonly checkpoints: readonly Source[];
   /** Numbers of training images, by `perClass`. */
   readonly images: ReadonlyMap<number | undefined, number>;
 }
 
-/** What the caller of a new experiment checks itself. */
+/** A check by the caller of a new experiment. */
 export interface Checking {
   readonly check?: ((common: Common) => void) | undefined;
 }
@@ -65,7 +65,7 @@ export async function prepare(
   return (out: string) => {
     const splitFile = division && { splitFile: resolve(out, splitName) };
     const located = rows.map(({ spec, ...row }) => {
-      // Named in the plan, since a source is fine-tuned with the batch of the runs that need it.
+      // The plan names the batch, since a source is fine-tuned with the batch of the runs that need it.
       const batch = spec.sourceFinetune && { batch: spec.batch ?? defaultBatch(spec.size, images.get(spec.perClass)) };
       return { ...row, spec: { ...spec, ...splitFile, ...batch } };
     });
@@ -109,7 +109,7 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
 async function checkNetworks({ label, spec }: PlannedRow, classNames: readonly string[], known: Map<string, Source>) {
   const { target: name, width, size, strict, targetInit } = spec;
   const target = { name, classes: classNames.length, width };
-  describeNetwork(target, size); // throws where the images are too small
+  describeNetwork(target, size); // throws if the images are too small
   for (const source of spec.sources) {
     if (!known.has(source.path)) {
       const [checkpoint] = await loadSources([source], { strict, size });
@@ -147,7 +147,7 @@ export function requireUnchanged(
   throw invalidRun(`Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`);
 }
 
-/** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
+/** Refuses options that the device cannot compute. If none is named, the runs' machines may have a CPU or a GPU. */
 export function requireComputableThere(options: ExperimentOptions) {
   const { device = 'auto' } = options;
   const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
@@ -166,8 +166,8 @@ export function requireComputableThere(options: ExperimentOptions) {
 export function requireFreeOfRuns(rows: readonly RowTitle[], seeds: number, out: string): void {
   const runs = runsOf({ rows: rows as readonly PlannedRow[], seeds }, out).map(({ folder }) => folder);
   const files = [planName, runsName, arrayName].map((name) => join(out, name));
-  const there = [...files, ...runs].find((path) => existsSync(path));
-  if (there === undefined) return;
-  const name = there.slice(out.length + 1);
+  const existing = [...files, ...runs].find((path) => existsSync(path));
+  if (existing === undefined) return;
+  const name = existing.slice(out.length + 1);
   throw invalidRun(`${out} holds an experiment already (${name}): choose another folder for the plan.`);
 }

@@ -35,7 +35,7 @@ const presetSchema = z.strictObject({
     classes: z.int().min(1),
     /** Training images, as published. */
     images: z.int().min(1),
-    /** Where to get the data, in words. */
+    /** The origin of the data, in words. */
     from: text,
     /** A split file, below this folder: the validation images that the paper's authors published. */
     split: text.optional(),
@@ -50,12 +50,12 @@ const presetSchema = z.strictObject({
         trainedOn: text,
         /** Number of classes that it tells apart. */
         classes: z.int().min(1),
-        /** Where to get its weights, in words. */
+        /** The origin of its weights, in words. */
         from: text,
       }),
     )
     .default([]),
-  /** What differs from the paper's schedule, which the tables of options hold. */
+  /** Options that differ from the paper's schedule, which the tables of options hold. */
   options: z.record(z.string(), z.unknown()),
 });
 
@@ -123,22 +123,22 @@ export async function presetNamed(name: string, verbs: readonly Preset['verb'][]
  * @throws L2TError INVALID_DATA, naming both.
  */
 export async function openPresetData(
-  { name, data: wanted }: Preset,
+  { name, data: expected }: Preset,
   { data, ...options }: { readonly data: string } & DataKind & ListingOptions,
 ): Promise<Dataset> {
   const dataset = await openDataset(data, options);
   const classes = dataset.classNames.length;
-  if (dataset.layout === wanted.layout) return dataset;
+  if (dataset.layout === expected.layout) return dataset;
   const ofFolders = ['folder', 'imagenet', 'parquet', 'list'].includes(dataset.layout);
-  if (ofFolders && classes === wanted.classes) return dataset;
+  if (ofFolders && classes === expected.classes) return dataset;
   const found = ofFolders ? `holds ${classes} classes` : `is of the layout ${dataset.layout}`;
   throw invalidData(
-    `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders, Parquet files or a list; ${data} ${found}.`,
+    `The preset ${name} needs ${expected.name} (${expected.from}), or its ${expected.classes} classes as folders, Parquet files or a list; ${data} ${found}.`,
   );
 }
 
 /**
- * The options of `pretrain`: the preset's, overridden by the given ones. Checks first that the data is the preset's.
+ * Checks that the data is the preset's. Returns the options of `pretrain`: the preset's, overridden by the given ones.
  * @throws L2TError as `presetNamed` and `openPresetData`.
  */
 export async function pretrainPreset(name: string, given: PretrainGiven): Promise<CompletePretrain> {
@@ -148,7 +148,7 @@ export async function pretrainPreset(name: string, given: PretrainGiven): Promis
   return { ...withoutDivided(preset.options, given), ...given } as CompletePretrain;
 }
 
-/** A preset's options, without `validation` if a split file is given, which determines it. */
+/** Returns a preset's options, without `validation` if a split file is given, which determines it. */
 export function withoutDivided(options: Preset['options'], given: { readonly splitFile?: string | undefined }) {
   const { validation: _, ...others } = options;
   return given.splitFile === undefined ? options : others;

@@ -51,7 +51,7 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
 
 const comparisonName = 'comparison.json';
 
-/** What the page reads of a row. */
+/** Fields of a row that the page reads. */
 const row = z.looseObject({
   label: z.string(),
   method: z.string().nullable(),
@@ -67,7 +67,7 @@ const row = z.looseObject({
 });
 
 /**
- * The report of an experiment's folder. `state`: what its process knows of it; undefined: what its runs show.
+ * Returns the page of an experiment's folder. `state`: from the experiment's process; undefined: as its runs show.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function experimentPage(folder: string, state?: Status['state']): Promise<Page> {

@@ -48,7 +48,7 @@ export async function reproduce(name: string, given: ReproduceOptions): Promise<
 /** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel` and `follow`. */
 export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & PlanControl;
 
-/** As `planComparison`, for one of the paper's experiments. */
+/** Does the same as `planComparison`, for one of the paper's experiments. */
 export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
   const { options: over, control } = takeOptions(reproduceSchema, given, planControls);
   const { kind, options, check } = await completePreset(name, over, control);
@@ -70,17 +70,17 @@ async function completePreset(name: string, given: Given<typeof reproduceSchema>
 export const resumeReproduction = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment(undefined, out, control);
 
-/** What a reproduction would do, and how long it would take here. */
+/** The options of a reproduction, and its estimated time on this machine. */
 export interface DryRun {
   /** The preset's name. */
   readonly preset: string;
-  /** Which verb's options it has. */
+  /** The verb whose options it has. */
   readonly verb: Preset['verb'];
   /** The options that `reproduce` would run with. */
   readonly options: ExperimentOptions;
-  /** Were the images of the data counted? Else their published number is used. */
+  /** True if the images of the data were counted. Else their published number is used. */
   readonly counted: boolean;
-  /** How long it would take on this machine. */
+  /** The estimated time on this machine. */
   readonly estimate: Estimate;
 }
 
@@ -115,7 +115,7 @@ export async function dryRun(
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
 }
 
-/** The number of training images of each entry; entries differ only in images a class. */
+/** Returns the number of training images of each entry; entries differ only in images a class. */
 async function countEach(entries: readonly Entry[], count: (run: Entry['options']) => number | Promise<number>) {
   const counts = new Map<number | undefined, number>();
   for (const { options: run } of entries) {
@@ -124,9 +124,7 @@ async function countEach(entries: readonly Entry[], count: (run: Entry['options'
   return entries.map(({ options: run }) => counts.get(run.perClass) as number);
 }
 
-/**
- * The published number of training images, less the validation images: the authors', or those held out by `validation`.
- */
+/** Returns the published number of training images, less the authors' validation images or those of `validation`. */
 async function published(
   { data }: Preset,
   classes: number,
@@ -166,7 +164,7 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>,
   return { preset, dataset, kind, options, entries: kind.entries(options), check };
 }
 
-/** The authors' validation images: places in the data as distributed, so no other option may divide the data. */
+/** Returns the authors' validation images: places in the data as distributed, so no other option may divide it. */
 function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
   const divided = besideSplitFile.some((key) => given[key] !== undefined);
   return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
@@ -178,10 +176,10 @@ function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset
  */
 function requireSources({ name, sources }: Preset, checkpoints: readonly Source[]): void {
   checkpoints.forEach(({ network }, k) => {
-    const wanted = sources[k];
-    if (wanted === undefined || network.classes === wanted.classes) return;
+    const expected = sources[k];
+    if (expected === undefined || network.classes === expected.classes) return;
     throw invalidOption(
-      `${name}: {sourceWeights} number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
+      `${name}: {sourceWeights} number ${k + 1} tells ${network.classes} classes apart, but ${expected.network} trained on ${expected.trainedOn} has ${expected.classes}.`,
     );
   });
 }

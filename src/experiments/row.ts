@@ -8,7 +8,7 @@ import { deviation, type Interval, intervalOf, mean, sum } from '../system/stati
 import type { InferenceTimes, TimesOf } from './inference-times.js';
 import type { Experiment, OtherNetwork, PlannedRow, RowTitle } from './plan.js';
 
-/** What came of a run. */
+/** The outcome of a run. */
 export type RunOutcome =
   | FinishedRun
   | {
@@ -17,7 +17,7 @@ export type RunOutcome =
       readonly ended: 'diverged' | 'missing';
     };
 
-/** What is kept of a finished run: not its weights, since there may be many runs. */
+/** The kept facts of a finished run, without its weights, since there may be many runs. */
 export interface FinishedRun extends Pick<RunResult, 'run' | 'best' | 'lr' | 'seconds' | 'steps'> {
   readonly ended: 'finished';
   readonly accuracy: number;
@@ -28,11 +28,11 @@ export interface FinishedRun extends Pick<RunResult, 'run' | 'best' | 'lr' | 'se
   readonly size: number;
 }
 
-/** The runs that finished. */
+/** Returns the runs that finished. */
 export const finishedOf = (outcomes: readonly RunOutcome[]): FinishedRun[] =>
   outcomes.filter((outcome) => outcome.ended === 'finished');
 
-/** @throws L2TError INVALID_DATA where there were no test images. */
+/** @throws L2TError INVALID_DATA if there were no test images. */
 export function outcomeOf({ run, accuracy, best, lr, finetuned, seconds, steps, network }: RunResult): RunOutcome {
   const tested = requireTested(run, accuracy);
   const trained = { network: network.network, size: network.size };
@@ -40,11 +40,11 @@ export function outcomeOf({ run, accuracy, best, lr, finetuned, seconds, steps, 
   return { run, accuracy: tested, best, lr, finetuning, seconds, steps, ...trained, ended: 'finished' };
 }
 
-/** Seconds of the fine-tuning of a run's sources; undefined if there was none. */
+/** Returns the seconds of the fine-tuning of a run's sources; undefined if there was none. */
 export const finetuningOf = (sources: readonly FinetunedSource[] = []): number | undefined =>
   sources.length > 0 ? sum(sources.map(({ seconds }) => seconds)) : undefined;
 
-/** @throws L2TError INVALID_DATA where there were no test images. */
+/** @throws L2TError INVALID_DATA if there were no test images. */
 export function requireTested(run: string, accuracy: number | null): number {
   if (accuracy !== null) return accuracy;
   throw invalidData(`A comparison is of test images, and the data of ${run} has none.`);
@@ -95,13 +95,13 @@ export interface ExperimentRow extends RowTitle {
   readonly runs: readonly string[];
 }
 
-/** A run's place in the table, and what came of it. */
+/** A run's place in the table, and its outcome. */
 interface Placed {
   readonly planned: { readonly row: PlannedRow };
   readonly outcome: RunOutcome;
 }
 
-/** The rows of the table, from runs by row, then by seed; then the networks of `with`. */
+/** Returns the rows of the table, from runs by row, then by seed; then the networks of `with`. */
 export function rowsOf(
   { with: others, seeds }: Pick<Experiment, 'with' | 'seeds'>,
   runs: readonly Placed[],
@@ -109,10 +109,10 @@ export function rowsOf(
 ): ExperimentRow[] {
   const planned = [...new Set(runs.map((run) => run.planned.row))];
   const trained = planned.map((row) => {
-    const own = runs.filter((run) => run.planned.row === row);
+    const ofRow = runs.filter((run) => run.planned.row === row);
     return rowOf(
       row,
-      own.map(({ outcome }) => outcome),
+      ofRow.map(({ outcome }) => outcome),
       timesOf,
     );
   });
@@ -124,13 +124,13 @@ export function rowsOf(
   });
 }
 
-/** The rows that can be compared: those with the same number of images a class, by that number. */
+/** Groups the rows that can be compared: those with the same number of images a class, by that number. */
 export function byCount<Row extends Pick<ExperimentRow, 'perClass'>>(rows: readonly Row[]) {
   const counts = [...new Set(rows.map(({ perClass }) => perClass))];
   return counts.map((count) => ({ count, rows: rows.filter(({ perClass }) => perClass === count) }));
 }
 
-/** The rows with a finished run, the highest mean first. */
+/** Returns the rows with a finished run, the highest mean first. */
 export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly Row[]): Row[] {
   const known = rows.filter(({ mean: accuracy }) => accuracy !== null);
   return known.toSorted((a, b) => (b.mean as number) - (a.mean as number));
@@ -138,12 +138,12 @@ export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly R
 
 type Accuracies = Pick<ExperimentRow, 'accuracies' | 'method'>;
 
-/** A row that no seed changes. */
+/** Checks whether a row is the same for every seed. */
 export const isFixed = ({ method }: Pick<ExperimentRow, 'method'>): boolean => method === null;
 
 /**
- * `a` minus `b`, for each seed that both finished; one difference where no seed changes either. Equal seeds draw equal
- * images, so these differences vary less than the accuracies.
+ * Returns `row` minus `other`, for each seed that both finished; one difference if no seed changes either. Equal seeds
+ * draw equal images, so these differences vary less than the accuracies.
  */
 export function pairedDifferences(row: Accuracies, other: Accuracies): number[] {
   const { accuracies: b } = other;

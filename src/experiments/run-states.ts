@@ -16,27 +16,27 @@ export interface UnfinishedRun {
   readonly title: string;
   /** Its seed. */
   readonly seed: number;
-  /** How far it is. */
+  /** Its state. */
   readonly state: 'not begun' | 'running' | 'interrupted' | 'failed';
-  /** How many epochs are done, who works on it, or why it failed. */
+  /** The number of epochs done, the process that works on it, or the reason why it failed. */
   readonly why: string;
 }
 
-/** What the folder of a run holds. */
+/** The state of a run, as its folder shows it. */
 export interface RunState {
   readonly planned: PlannedRun;
   /** `missing` if it is unfinished. */
   readonly outcome: RunOutcome;
   readonly unfinished?: UnfinishedRun;
-  /** Why it is not a run of the experiment, as an error. */
+  /** An error that says why it is not a run of the experiment. */
   readonly foreign?: L2TError;
 }
 
-/** A line for each run that the table lacks. */
+/** Returns a line for each run that the table lacks. */
 export const unfinishedLines = (unfinished: readonly UnfinishedRun[]): string[] =>
   unfinished.map(({ title, seed, state, why }) => printable(`${title}, seed ${seed}: ${state}${why && `, ${why}`}`));
 
-/** A run without a result, as the table shows it. */
+/** Returns a run without a result, as the table shows it. */
 export const lacking = (planned: PlannedRun, state: UnfinishedRun['state'], why = ''): RunState => ({
   planned,
   outcome: { run: planned.folder, ended: 'missing' },
@@ -65,7 +65,7 @@ export async function runStates(
 }
 
 class Finder {
-  /** Hashes of the images, and of how they are divided, by what decides on them; each with the run that had it first. */
+  /** Hashes of the images, and of their division, by the options that decide them; each with the first run of it. */
   readonly #images = new Map<string, { readonly hash: string; readonly run: string }>();
 
   constructor(
@@ -100,7 +100,7 @@ class Finder {
     }
   }
 
-  /** Why it is a run of other options, sources or images than the plan's. */
+  /** Returns an error if the run's options, sources or images are not those of the plan. */
   #foreign({ folder, record }: RunData, { row, seed }: PlannedRun): L2TError | undefined {
     const wanted = { ...row.spec, seed };
     const flags = differences(record.spec, wanted, { ignorePaths: true }).map((name) => `{${name}}`);
@@ -123,7 +123,7 @@ class Finder {
       : invalidRun(`${problems[0]}: remove ${folder}, so that it is trained again.`);
   }
 
-  /** The first run of which another hash is known. */
+  /** Returns the first run with this key, if its hash is another one. */
   #otherWith(key: string, hash: string, run: string): string | undefined {
     const first = this.#images.get(key) ?? { hash, run };
     this.#images.set(key, first);

@@ -89,7 +89,7 @@ function percentOrWhy({ accuracies, missing }: ExperimentRow, seed: number): str
   return missing?.includes(seed) ? 'missing' : 'diverged';
 }
 
-/** The accuracy of the runs that finished, and how many diverged or are missing. */
+/** Returns the accuracy of the runs that finished, and how many diverged or are missing. */
 function accuracyOf(row: ExperimentRow | undefined): string {
   // A later method may not have a run with every number of images yet.
   if (row === undefined) return '';
@@ -110,13 +110,13 @@ function extremes(values: readonly number[]): [lowest: number, highest: number] 
   return values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)];
 }
 
-/** The range of the values; one number if they do not differ. */
+/** Returns the range of the values; one number if they do not differ. */
 function rangeOf(values: readonly number[]): string {
   const ends = (extremes(values) ?? []).map((value) => String(Number(value.toPrecision(3))));
   return [...new Set(ends)].join('–');
 }
 
-/** The value of the first row that has it: a row whose runs all diverged has none. */
+/** Returns the value of the first row that has it: a row whose runs all diverged has none. */
 const firstOf = <Key extends 'parameters' | 'inference'>(rows: readonly ExperimentRow[], key: Key) =>
   rows.find((row) => row[key] !== null)?.[key];
 
@@ -131,8 +131,8 @@ const threeDigits = (value: number | undefined): string | undefined =>
 const withUnit = (value: string | undefined, unit: string): string => (value === undefined ? '' : `${value} ${unit}`);
 
 /**
- * Header and rows of the printed table, without columns that no row fills. If rows differ in images a class, each number
- * is a column, before the others.
+ * Returns header and rows of the printed table, without columns that no row fills. If rows differ in images a class,
+ * each number is a column, before the others.
  */
 export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
   const columns = columnsOf(0).flatMap(({ head, cell, ofCount }) => {

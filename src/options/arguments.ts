@@ -24,11 +24,11 @@ export function guarded<T>(what: string, read: () => T): T {
   }
 }
 
-/** An argument that only the API has, not the command line or YAML: what it must be, and a test for it. */
+/** An argument that only the API has, not the command line or YAML: its description, and a test for it. */
 export interface Control<T> {
   readonly allowed: string;
   readonly is: (value: unknown) => value is T;
-  /** What is called in place of the argument. */
+  /** Returns the function to call in place of the argument. */
   wrap?(value: T): T;
 }
 
@@ -74,23 +74,23 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
  */
 export function takeOptions<S extends Schema, C extends Controls>(
   schema: S,
-  given: unknown,
+  argument: unknown,
   controls: C,
 ): { options: Given<S>; control: Taken<C> } {
-  const { options, control } = takeBeforeJoining(schema, given, controls);
+  const { options, control } = takeBeforeJoining(schema, argument, controls);
   return { options: options(), control };
 }
 
 /**
- * As `takeOptions`, for a call that joins a group of processes first: what is wrong with the schema's options is thrown
- * only when `options` is called, so that the others are told.
+ * Does the same as `takeOptions`, for a call that joins a group of processes first: an error in the schema's options is
+ * thrown only when `options` is called, so that it reaches the other processes.
  */
 export function takeBeforeJoining<S extends Schema, C extends Controls>(
   schema: S,
-  given: unknown,
+  argument: unknown,
   controls: C,
 ): { options: () => Given<S>; control: Taken<C> } {
-  const { rest, control } = takeControls(given, controls);
+  const { rest, control } = takeControls(argument, controls);
   const options = attempted(() =>
     withPaths(
       schema,
@@ -101,7 +101,7 @@ export function takeBeforeJoining<S extends Schema, C extends Controls>(
   return { options, control };
 }
 
-/** Calls `body` now. The function that it returns gives the result, or throws the error. */
+/** Calls `body` now. Returns a function that gives the result, or throws the error. */
 export function attempted<T>(body: () => T): () => T {
   try {
     const result = body();
@@ -113,7 +113,7 @@ export function attempted<T>(body: () => T): () => T {
   }
 }
 
-/** The options with each path changed. */
+/** Returns the options with each path changed. */
 export function withPaths<S extends Schema>(
   schema: S,
   options: Given<S>,
@@ -126,24 +126,24 @@ export function withPaths<S extends Schema>(
   return Object.fromEntries(located);
 }
 
-/** The controls of an API call's options argument, and the rest of it, unchecked. @throws L2TError INVALID_OPTION. */
+/** Splits an API call's options argument into its controls and the rest, unchecked. @throws L2TError INVALID_OPTION. */
 function takeControls<C extends Controls>(
-  given: unknown,
+  argument: unknown,
   controls: C,
 ): { rest: Record<string, unknown>; control: Taken<C> } {
-  const own = given === undefined ? {} : copyOf(given, 'The options argument', 'an object of options');
+  const rest = argument === undefined ? {} : copyOf(argument, 'The options argument', 'an object of options');
   const taken: Record<string, unknown> = {};
   for (const [key, { allowed, is, wrap }] of Object.entries(controls)) {
-    const value = own[key];
-    delete own[key];
+    const value = rest[key];
+    delete rest[key];
     if (value === undefined) continue;
     if (!guarded(`Option ${key}`, () => is(value))) throw refused(`Option ${key}`, value, allowed);
     taken[key] = wrap ? wrap(value) : value;
   }
-  return { rest: own, control: taken as Taken<C> };
+  return { rest, control: taken as Taken<C> };
 }
 
-/** A copy of the object's own properties. @throws L2TError INVALID_OPTION if it is no object, or cannot be read. */
+/** Copies the object's own properties. @throws L2TError INVALID_OPTION if it is no object, or cannot be read. */
 function copyOf(value: unknown, what: string, allowed: string): Record<string, unknown> {
   return guarded(what, () => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(what, value, allowed);
@@ -151,7 +151,7 @@ function copyOf(value: unknown, what: string, allowed: string): Record<string, u
   });
 }
 
-/** A path argument of an API call, made absolute by `locate`. @throws L2TError INVALID_OPTION. */
+/** Returns a path argument of an API call, made absolute by `locate`. @throws L2TError INVALID_OPTION. */
 export function requirePath(value: unknown, what: string, locate = absolutePath): string {
   if (typeof value === 'string' && isPath(value)) return locate(value);
   throw refused(what, value, 'a path');

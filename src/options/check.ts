@@ -23,7 +23,7 @@ export interface About extends Marks {
 export const anyPath = 'a path';
 export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
 
-/** The value of an option, with each path changed if it holds any. */
+/** Returns the value of an option, with each path changed if it holds any. */
 export function changePaths({ allowed, words = [] }: About, value: unknown, change: (path: string) => string): unknown {
   if (allowed !== anyPath) return value;
   const changed = (path: string) => (words.includes(path) ? path : change(path));
@@ -31,8 +31,8 @@ export function changePaths({ allowed, words = [] }: About, value: unknown, chan
 }
 
 /**
- * A caller's path, made absolute at once: a program may change its working directory while a call goes on. The command
- * line stays in its own.
+ * Makes a caller's path absolute at once: a program may change its working directory while a call goes on. The command
+ * line does not, so its paths stay.
  */
 export const absolutePath = (path: string): string => (isCommandLine() ? path : resolve(path));
 
@@ -41,8 +41,8 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
 export type Given<S extends Schema> = Partial<z.output<S>>;
 
 /**
- * The options as a caller may write them: for example an array instead of a comma-separated string. Those of `Needed`
- * must be there.
+ * The options as a caller may write them: for example an array instead of a comma-separated string. The options of
+ * `Needed` are required.
  */
 export type Written<S extends Schema, Needed extends keyof z.input<S> = never> = Partial<z.input<S>> &
   Pick<OptionHelp, keyof z.input<S> & keyof OptionHelp> & {
@@ -53,12 +53,12 @@ export type Written<S extends Schema, Needed extends keyof z.input<S> = never> =
 export const namesOf = (allowed: string): readonly string[] =>
   /^(?:one|some) of (.*?)(?:, separated by commas.*)?$/.exec(allowed)?.[1]?.split(', ') ?? [];
 
-/** Does it take several of its names, separated by commas? */
+/** Checks whether an option takes several of its names, separated by commas. */
 export const takesSome = (allowed: string): boolean => allowed.startsWith('some of ');
 
 /**
- * The help text of an option: its purpose, its default in parentheses, and the allowed values. `spelling`: how it names
- * other options.
+ * Returns the help text of an option: its purpose, its default in parentheses, and the allowed values. `spelling`: how
+ * it names other options.
  */
 export function helpOf(about: About, spelling: Spelling): string {
   const { allowed, value } = about;
@@ -103,10 +103,10 @@ export const longFlagOf = (key: string, about: About): string =>
  */
 export function checkOptions<S extends Schema>(
   schema: S,
-  given: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
   label: (key: string) => string = (key) => `Option ${named(key)}`,
 ): Given<S> {
-  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const present = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const parsed = schema.partial().safeParse(present);
   if (parsed.success) return parsed.data as Given<S>;
   const issue = parsed.error.issues[0] as z.core.$ZodIssue;
@@ -144,10 +144,10 @@ function shown(value: unknown): string {
 /** Returns the option. Throws INVALID_OPTION, with its help text, if it is missing. */
 export function required<S extends Schema, K extends keyof Given<S> & string>(
   schema: S,
-  given: Given<S>,
+  options: Given<S>,
   key: K,
 ): NonNullable<Given<S>[K]> {
-  const value = given[key];
+  const value = options[key];
   if (value !== undefined && value !== null) return value;
   const { allowed, help } = aboutField(schema, key);
   throw invalidOption(`${named(key)} is missing (${help}): it must be ${allowed}.`);

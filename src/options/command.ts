@@ -23,7 +23,7 @@ function wordsOf(schema: Schema, key: string, value: unknown): string[] {
   return withValue(flag, String(value));
 }
 
-/** A value that looks like a flag is joined to its own. */
+/** Joins a flag and its value by `=` if the value looks like a flag. */
 const withValue = (flag: string, value: string): string[] =>
   value.startsWith('-') ? [`${flag}=${value}`] : [flag, value];
 
@@ -42,7 +42,7 @@ export const collectCommand = (verb: string, folder: string): string =>
   command(verb, ...withValue('--collect', folder));
 
 /**
- * The same as `command`, for a file with one command in each line.
+ * Returns the same as `command`, for a file with one command in each line.
  * @throws L2TError INVALID_OPTION if a word holds a line break.
  */
 export function commandInLine(verb: string, words: readonly string[]): string {

@@ -8,7 +8,7 @@ import { transferSchema } from './schemas.js';
 
 type GivenOptions = Given<typeof transferSchema>;
 
-/** The rows of the table. */
+/** The options of a run, with their descriptions. */
 export const rows: readonly { readonly name: keyof GivenOptions; readonly about: About }[] = (
   Object.keys(transferSchema.shape) as (keyof GivenOptions)[]
 ).map((name) => ({ name, about: transferSchema.shape[name].meta() as About }));
@@ -22,15 +22,15 @@ export const besideSplitFile = ['perClass', 'validation', 'fold'] as const;
  * Checks that the options fit each other, as far as that shows without reading files.
  * @throws L2TError INVALID_OPTION.
  */
-export function requireConsistent(given: GivenOptions): void {
-  requireUseful(given);
-  const other = besideSplitFile.find((key) => given[key] !== undefined);
-  if (given.splitFile !== undefined && other !== undefined) {
+export function requireConsistent(options: GivenOptions): void {
+  requireUseful(options);
+  const other = besideSplitFile.find((key) => options[key] !== undefined);
+  if (options.splitFile !== undefined && other !== undefined) {
     throw invalidOption(
       `{${other}} cannot accompany {splitFile}, which names the images by their places in the whole data set.`,
     );
   }
-  requireValidation(given, given.validation !== 0);
+  requireValidation(options, options.validation !== 0);
 }
 
 /** The options that a method with these needs does not read. */
@@ -38,21 +38,21 @@ export const uselessOptions = (needs: Needs): (keyof GivenOptions)[] =>
   rows.filter(({ name, about }) => !isRead(name, about, needs)).map(({ name }) => name);
 
 /** Refuses options that the method does not read, by name, and the lack of those that it needs. */
-function requireUseful(given: GivenOptions): void {
-  const method = methodIn(given);
+function requireUseful(options: GivenOptions): void {
+  const method = methodIn(options);
   const needs = needsOf(method);
-  const useless = uselessOptions(needs).filter((name) => given[name] !== undefined);
+  const useless = uselessOptions(needs).filter((name) => options[name] !== undefined);
   if (useless.length > 0) {
     const names = useless.map((name) => `{${name}}`).join(', ');
-    const hint = needs.start && given.source !== undefined ? ' (It starts from {targetInit}.)' : '';
+    const hint = needs.start && options.source !== undefined ? ' (It starts from {targetInit}.)' : '';
     throw invalidOption(`Method ${method} has no use for ${names}: leave out what it does not read.${hint}`);
   }
-  if (needs.source && !needs.pairs && [given.source].flat().length > 1) {
+  if (needs.source && !needs.pairs && [options.source].flat().length > 1) {
     throw invalidOption(`Method ${method} learns from one source: give {source} once.`);
   }
   if (!needs.start) return;
-  required(transferSchema, given, 'targetInit');
-  if ([given.sourceLicence].flat().length > 1) {
+  required(transferSchema, options, 'targetInit');
+  if ([options.sourceLicence].flat().length > 1) {
     throw invalidOption(`Method ${method} starts from one network: give {sourceLicence} once.`);
   }
 }
@@ -74,17 +74,17 @@ export function requireValidation(options: Validation, validates: boolean): void
   );
 }
 
-/** A warning (or none) if the person wants validation images, and there are none. */
+/** Returns a warning (or none) if the person wants validation images, and there are none. */
 export const validationWarning = (options: Validation, validates: boolean): string | undefined =>
   validates ? undefined : holdsNone(options);
 
-/** Of a fraction that is less than one image of each class. */
+/** Returns why `validation`, if it is above 0, holds out no image: it is less than one of each class. */
 const holdsNone = ({ validation }: Validation): string | undefined =>
   validation === undefined || validation === 0
     ? undefined
     : `{validation=${validation}} holds out no image, because no class has so many: give a whole number of images a class, such as {validation=1}`;
 
-/** Refuses what the device or the engine cannot compute, or not in several processes. */
+/** Refuses options that the device or the engine cannot compute, or not in several processes. */
 export function requireComputable(
   {
     convolution = 'auto',

@@ -2,8 +2,8 @@ import { availableCores } from '../system/threads.js';
 import { defaultSize } from './networks.js';
 
 /**
- * What decides a run's cores and memory: threads, images a step, image side in pixels, the target's width and number of
- * parameters, T.
+ * The quantities that decide a run's cores and memory: threads, images a step, image side in pixels, the target's width
+ * and number of parameters, T.
  */
 export interface RunNeeds {
   readonly threads: number;
@@ -25,7 +25,7 @@ export const memoryOfRun = ({ batch, size, width, parameters, innerSteps = 2 }: 
   batch * size ** 2 * Math.max(1, width) * (10 + 2 * (innerSteps - 2)) * 2 ** 10 +
   4 * parameters * (2 * innerSteps + 10);
 
-/** Images give a warning if their side is at least this many times the network's default. */
+/** Minimum factor between the side of images and the network's default for a warning. */
 const unusuallyLarge = 4;
 
 const gigabytes = (bytes: number): string => `${Math.round(bytes / 1e9).toLocaleString('en')} GB`;
@@ -45,11 +45,11 @@ export function sizeWarning(
   free = process.availableMemory(),
 ): string[] {
   const { size, batch } = needs;
-  const own = defaultSize(target);
-  if (size < unusuallyLarge * own) return [];
-  const times = Math.round((size / own) ** 2).toLocaleString('en');
+  const usual = defaultSize(target);
+  if (size < unusuallyLarge * usual) return [];
+  const times = Math.round((size / usual) ** 2).toLocaleString('en');
   const memory = `a step on ${batch} of them may take up to ${gigabytes(memoryOfRun(needs))} of memory, of which ${gigabytes(free)} are free`;
   return [
-    `an image of ${size} pixels is ${times} times the work of one of ${own}, which ${target} is meant for, and ${memory}: use a smaller {size}, or a smaller {batch} where memory is short`,
+    `an image of ${size} pixels is ${times} times the work of one of ${usual}, which ${target} is meant for, and ${memory}: use a smaller {size}, or a smaller {batch} where memory is short`,
   ];
 }

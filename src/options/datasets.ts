@@ -27,7 +27,7 @@ export const layoutNames = Object.keys(layouts) as readonly Layout[];
 export const splitNames = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof splitNames)[number];
 
-/** Among the paths of images without labels: the training images that `perClass` leaves out. */
+/** The value of `unlabelled` that stands for the training images that `perClass` leaves out. */
 export const restName = 'rest';
 
 /** The sets of images of a run. */

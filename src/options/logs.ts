@@ -4,6 +4,6 @@ const files = { csv: /^metrics\.csv$/, tensorboard: /^events\.out\.tfevents\.\d{
 export type LogName = keyof typeof files;
 export const logNames = Object.keys(files) as [LogName, ...LogName[]];
 
-/** Is it a file that one of these logs writes into a run folder? */
+/** Checks whether one of these logs writes a file of this name into a run folder. */
 export const isOfLogs = (names: readonly LogName[], file: string): boolean =>
   names.some((name) => files[name].test(file));

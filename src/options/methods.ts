@@ -3,15 +3,15 @@ import type { Marks, Needs } from './marks.js';
 import { below, between, custom, grouped, whole } from './row.js';
 import { type Term, type TermName, terms } from './terms.js';
 
-/** What a method adds to the cross-entropy, and what it learns about that. */
+/** The terms that a method adds to the cross-entropy, and the weights of these that it learns. */
 interface Method {
   /** The terms that it adds, in the order in which they are summed. */
   readonly terms: readonly TermName[];
-  /** Which weights of the matching loss its meta-networks give: of channels, of pairs. */
+  /** The weights of the matching loss that its meta-networks give: of channels, of pairs. */
   readonly learns?: readonly ('what' | 'where')[];
   /** The default configuration of pairs. */
   readonly pairs?: 'all-to-all' | 'one-to-one';
-  /** It starts from --target-init; the last layer starts anew where the classes differ, or always. */
+  /** A start from --target-init; the last layer starts anew if the classes differ, or always. */
   readonly start?: 'checkpoint' | 'checkpoint, new last layer';
   /** False: SGD decays no weights. */
   readonly decays?: false;
@@ -53,7 +53,7 @@ const lossSettings = {
   labelSmoothing: below(0, 1, 'spreads this part of each label evenly over all classes', { default: 0, paper: 0 }),
 };
 
-/** Settings of the meta-networks and of the steps that train them: of the methods that learn. */
+/** Settings of the meta-networks and of the steps that train them, for the methods that learn weights. */
 const metaSettings = {
   innerSteps: whole(1, 100, 'T, virtual steps on the matching loss', { default: 2, paper: 2 }),
   metaLr: custom(
@@ -76,7 +76,7 @@ const metaSettings = {
   }),
 };
 
-/** Of the methods that learn both. */
+/** Settings of the methods that learn both weights. */
 const bothSettings = {
   wLrRatio: between(0, 1, "learning rate of w's network, as a part of that of λ's", { default: 1, paper: 1 }),
 };
@@ -97,7 +97,7 @@ export type SettingValues = { readonly [name in SettingName]?: number | undefine
 /** Epochs of a source's fine-tuning where no number is given. */
 export const finetuneEpochs = 12;
 
-/** What the method uses besides the data. */
+/** Returns the inputs of a method besides the data. */
 export function needsOf(name: MethodName): Needs {
   const { learns = [], start, decays = true, ...method } = methodOf(name);
   const added: readonly Term[] = method.terms.map((term) => terms[term]);
@@ -118,9 +118,9 @@ export function needsOf(name: MethodName): Needs {
   };
 }
 
-/** The settings that the method reads: the given values, and the defaults for the rest. */
-export function settingsOf(name: MethodName, given: SettingValues = {}): Record<string, number> {
-  const value = (key: SettingName) => given[key] ?? (settings[key].meta()?.default as number);
+/** Returns the settings that the method reads: the given values, and the defaults for the rest. */
+export function settingsOf(name: MethodName, values: SettingValues = {}): Record<string, number> {
+  const value = (key: SettingName) => values[key] ?? (settings[key].meta()?.default as number);
   return Object.fromEntries(needsOf(name).settings.map((key) => [key, value(key as SettingName)]));
 }
 
@@ -134,6 +134,6 @@ export const rowNames: readonly RowName[] = [...methodNames, 'finetune-source'];
 export const needsOfRow = (name: RowName): Needs =>
   name === 'finetune-source' ? { ...needsOf('finetune'), source: true, start: false } : needsOf(name);
 
-/** Does a method with these needs read the option of a row? */
+/** Checks whether a method with these needs reads an option. */
 export const isRead = (name: string, { of }: Marks, needs: Needs): boolean =>
   name in settings ? needs.settings.includes(name) : (of?.(needs) ?? true);

@@ -1,15 +1,15 @@
 import * as z from 'zod';
 import type { Normalisation } from '../native/contract.js';
 
-/** What is known of a network besides its operations, which are in `native/nets/`. */
+/** Facts about a network besides its operations, which are in `native/nets/`. */
 interface NetworkRow {
   /** Side of the images that it is meant for, pixels. */
   readonly size: number;
-  /** Does torchvision have it, with the same names of tensors? */
+  /** True if torchvision has it, with the same names of tensors. */
   readonly torchvision?: true;
-  /** timm's name for it, where that is another one. */
+  /** timm's name for it, if it differs. */
   readonly alias?: string;
-  /** A tensor that only timm's files have, where timm's names of tensors differ from torchvision's. */
+  /** A tensor that only timm's files have, if timm's names of tensors differ from torchvision's. */
   readonly timmTensor?: string;
 }
 
@@ -48,7 +48,7 @@ const aliases = new Map(
   networkNames.flatMap((name) => (networks[name].alias ? [[networks[name].alias as NetworkAlias, name] as const] : [])),
 );
 
-/** The name here of a network that may be called by timm's name; any other text as it is. */
+/** Returns the name here of a network that may be called by timm's name; any other text as it is. */
 export const networkNamed = (name: string): string => aliases.get(name as NetworkAlias) ?? name;
 
 /** A network as an option names it: by its name, or by timm's. The result is its name. */
@@ -75,7 +75,7 @@ export const normalisations = {
 /** A normalisation by its name, or three means and three deviations. */
 export type OnnxNormalisation = keyof typeof normalisations | readonly [number, number, number, number, number, number];
 
-/** Side of the images that a network is meant for, pixels. */
+/** Returns the side of the images that a network is meant for, pixels. */
 export function defaultSize(network: string): number {
   return networks[networkNamed(network) as NetworkName]?.size ?? 32;
 }
@@ -92,22 +92,22 @@ export const paperTarget = (side: number): NetworkName => (side < 64 ? 'vgg9_bn'
 /** The smallest default batch. */
 const smallestBatch = 32;
 /** With the default batch, an epoch has at least this many steps, if the batch need not be smaller than the smallest. */
-const fewestSteps = 16;
+const minSteps = 16;
 
 /**
- * The default batch: 128 images a step, or 64 if `size` is at least 224 pixels. With few training `images` it is halved
- * until an epoch has 16 steps, but not below 32.
+ * Returns the default batch: 128 images a step, or 64 if `size` is at least 224 pixels. With few training `images` it
+ * is halved until an epoch has 16 steps, but not below 32.
  */
 export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY): number {
   let batch = size >= 224 ? 64 : 128;
-  while (batch > smallestBatch && images < fewestSteps * batch) batch /= 2;
+  while (batch > smallestBatch && images < minSteps * batch) batch /= 2;
   return batch;
 }
 
-/** K of the top-K accuracy. It is measured where there are more classes. */
+/** K of the top-K accuracy, which is measured if there are more classes. */
 export const defaultTop = 5;
 
-/** What an option or an argument of a checkpoint takes. */
+/** The forms of a checkpoint that options and arguments take, for messages. */
 export const checkpointForms = "a weights file (safetensors or .pth), or a run's folder";
 
 /** `OnnxNormalisation` as options write it: a name, or six numbers that are separated by commas. */

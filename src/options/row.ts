@@ -5,7 +5,7 @@ import type { Marks } from './marks.js';
 /** A schema that carries its row's marks in its type, so that the type of a spec follows from the table (spec.ts). */
 export type Row<S extends z.ZodType, M extends Marks> = S & { readonly marks?: M };
 
-/** An option's row: a schema that carries what flags, help, messages, defaults and resumes say of it. */
+/** Makes an option's row: a schema that carries the data of flags, help, messages, defaults and resumes. */
 const about = <S extends z.ZodType, const M extends Marks>(
   schema: S,
   value: string,
@@ -30,7 +30,7 @@ export const between = <const M extends Marks>(min: number, max: number, help: s
 export const below = <const M extends Marks>(min: number, max: number, help: string, marks?: M) =>
   about(z.number().gte(min).lt(max), 'x', `a number from ${min} and below ${max}`, help, marks);
 /** A switch. With the default true, its flag says no: --no-report. */
-export const yes = <const M extends Marks>(help: string, marks?: M) =>
+export const toggle = <const M extends Marks>(help: string, marks?: M) =>
   about(z.boolean(), '', 'true or false', help, marks);
 
 /** Rows that help shows together, under this heading. */
@@ -45,7 +45,7 @@ export const repeated = <S extends z.ZodType, M extends Marks>(
 ): Row<z.ZodType<z.output<S> | readonly z.output<S>[], z.input<S> | readonly z.input<S>[]>, M> =>
   z.union([schema, z.array(schema).min(1).readonly()]).meta({ ...(schema.meta() as About), repeats: true });
 
-/** The same, as a list in any case. */
+/** Does the same as `repeated`, but the result is always a list. */
 export const repeatedList = <S extends z.ZodType, M extends Marks>(
   schema: Row<S, M>,
 ): Row<z.ZodType<readonly z.output<S>[], z.input<S> | readonly z.input<S>[]>, M> =>
@@ -53,7 +53,7 @@ export const repeatedList = <S extends z.ZodType, M extends Marks>(
     .transform((values) => [values].flat() as readonly z.output<S>[])
     .meta(repeated(schema).meta() as About);
 
-/** What an option of `repeated` takes, in its shorter form: a single value by itself. */
+/** Returns the values of a `repeated` option in their shorter form: a single value by itself. */
 export const oneOrList = <T>(values: readonly T[]): T | readonly T[] =>
   values.length === 1 ? (values[0] as T) : values;
 
@@ -64,8 +64,8 @@ export const listed = <const M extends Marks>(value: string, allowed: string, he
 };
 
 /**
- * Some of `names`: a list of them, or one string that separates them by commas. The result is a list that has each name
- * once.
+ * Makes an option that takes some of `names`: a list of them, or one string that separates them by commas. The result
+ * is a list that has each name once.
  */
 export const someOf = <const T extends readonly string[], const M extends Marks>(names: T, help: string, marks?: M) => {
   const written = z.string().transform((list) => list.split(',').map((name) => name.trim()));

@@ -11,7 +11,7 @@ import {
   writtenNetwork,
   writtenNormalisation,
 } from './networks.js';
-import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, whole, yes } from './row.js';
+import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, toggle, whole } from './row.js';
 import { common, network, training } from './training-rows.js';
 
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
@@ -88,7 +88,7 @@ export const transferSchema = z.strictObject({
     sourceLicence: repeated(
       text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
         fills: 'licence',
-        // What a method starts from has a licence, too.
+        // The weights that a method starts from have a licence, too.
         of: ({ source, start }) => source || start,
       }),
     ),
@@ -99,7 +99,7 @@ export const transferSchema = z.strictObject({
       `fine-tune each source on the training images first, for so many epochs (${finetuneEpochs} where no number is given), and learn from that network`,
       { bare: true, of: ({ source }) => source },
     ),
-    shareSource: yes(
+    shareSource: toggle(
       'fine-tune sources beside the run folder, as source-0-SEED, where runs with the same images and seed find them (in the run folder)',
       {
         scope: 'output',
@@ -141,7 +141,7 @@ export const transferSchema = z.strictObject({
     }),
   }),
   ...grouped('Source', {
-    strict: yes('refuse checkpoints that hold entries which the network does not have', {
+    strict: toggle('refuse checkpoints that hold entries which the network does not have', {
       default: false,
       scope: 'output',
     }),
@@ -167,7 +167,7 @@ export const transferSchema = z.strictObject({
   ...settings,
 });
 
-/** What the network may cost; absent: any. */
+/** Limits on the network's cost; absent: no limit. */
 const budget = {
   maxMs: above(0, 1e6, 'milliseconds that the network may take for an image, one at a time on one CPU thread', {
     first: true,
@@ -176,7 +176,7 @@ const budget = {
   maxMb: above(0, 1e6, "megabytes (10⁶ bytes) that the network's weights may take", { first: true }),
 };
 
-/** Options of `proposeOptions`: what a person may know already. The others are proposed. */
+/** Options of `proposeOptions` that a person may know already. The others are proposed. */
 export const proposeSchema = transferSchema
   .pick({
     data: true,
@@ -236,7 +236,7 @@ export const trainSchema = transferSchema
         scope: 'input',
         first: true,
       }),
-      fromScratch: yes('train without a source', { default: false }),
+      fromScratch: toggle('train without a source', { default: false }),
     }),
     ...grouped('Training', {
       ...budget,
@@ -247,7 +247,7 @@ export const trainSchema = transferSchema
         'how long all of it may take',
         { default: 1800, first: true },
       ),
-      baseline: yes('train the resulting smaller network from scratch, too, to compare', { default: true }),
+      baseline: toggle('train the resulting smaller network from scratch, too, to compare', { default: true }),
     }),
   });
 
@@ -288,7 +288,7 @@ export const compareSchema = ofAllMethods.extend({
     ),
     classNames,
   }),
-  ...grouped('Output', { reportRuns: yes('make the report of each run, too, not of the whole alone') }),
+  ...grouped('Output', { reportRuns: toggle('make the report of each run, too, not of the whole alone') }),
   ...grouped('Where it runs', {
     parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
   }),
@@ -323,7 +323,7 @@ const inference = {
   width: above(0, 8, "the network's width, where the checkpoint does not say (1)"),
   size: whole(8, 1024, "side of the network's images, pixels (what the checkpoint says, else its network's)"),
   batch: whole(1, 65_536, 'images at a time (256; 32 for sizes from 64)'),
-  strict: yes('refuse a checkpoint that holds entries which the network does not have'),
+  strict: toggle('refuse a checkpoint that holds entries which the network does not have'),
 };
 
 /** Options of `evaluate`. */
@@ -356,7 +356,7 @@ export const predictSchema = z.strictObject({
   network: network("the checkpoint's network, where it does not show it"),
   classNames,
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
-  stopOnError: yes('end at the first image that cannot be read'),
+  stopOnError: toggle('end at the first image that cannot be read'),
   device: common.device,
   threads: common.threads,
   ...inference,

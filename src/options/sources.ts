@@ -18,7 +18,7 @@ export interface PublishedFile {
   readonly licence: string;
 }
 
-/** The last eight characters of a file's name are the beginning of its SHA-256. */
+/** Makes the row of a file whose name ends in the first eight digits of its SHA-256. */
 const torchvision = (network: NetworkName, file: string, mebibytes: number): PublishedFile => ({
   network,
   trainedOn: 'ImageNet-1K',
@@ -63,18 +63,18 @@ export const publishedNames = Object.keys(rows) as readonly PublishedName[];
 
 const folder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'l2t-native', 'sources');
 
-/** Where `source get` puts the file. */
+/** Returns the path at which `source get` puts the file. */
 export const pathOfSource = (name: PublishedName): string => join(folder(), `${name}.pth`);
 
-/** The row of the file at this path, if `source get` put it there. */
+/** Returns the row of the file at this path, if `source get` put it there. */
 export function sourceAt(path: string): PublishedFile | undefined {
   const name = publishedNames.find((each) => `${each}.pth` === basename(path));
   return name !== undefined && resolve(path) === resolve(pathOfSource(name)) ? published[name] : undefined;
 }
 
 /**
- * A caller's path of a checkpoint, made absolute as `absolutePath` does. If it is the name of a source, and there is no
- * file of that name, it is that source's path.
+ * Makes a caller's path of a checkpoint absolute, as `absolutePath` does. If it is the name of a source, and there is
+ * no file of that name, returns that source's path.
  * @throws L2TError FILE_ACCESS if the source is not there.
  */
 export function checkpointPath(path: string): string {

@@ -10,8 +10,8 @@ import { oneOrList } from './row.js';
 import { transferSchema } from './schemas.js';
 import { sourceAt } from './sources.js';
 
-// The options of a run, in one shape: what `read` makes of what was given, `begin` completes, options.yaml records, and
-// the native part takes.
+// The options of a run, in one shape: `read` makes it of the given options, `begin` completes it, options.yaml records
+// it, and the native part takes it.
 
 /** A source of a run. */
 export interface SourceSpec {
@@ -21,15 +21,15 @@ export interface SourceSpec {
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
-  /** Of an ONNX file: its feature maps, and the version of ONNX Runtime that runs it. */
+  /** The feature maps of an ONNX file, and the version of ONNX Runtime that runs it. */
   readonly onnx?: { readonly runtime: string; readonly maps: readonly OnnxMapSpec[] } | undefined;
-  /** Of an ONNX file, as it was given: names of its feature maps, its extra tokens, how its images are normalised. */
+  /** Given options of an ONNX file: names of its feature maps, its extra tokens, how its images are normalised. */
   readonly maps?: string | undefined;
   readonly tokens?: number | undefined;
   readonly normalisation?: string | undefined;
   /** The configuration of its pairs of features; absent if the method matches none. */
   readonly pairs?: string | undefined;
-  /** As the person stated it. */
+  /** The licence, as the person or the list of sources states it. */
   readonly licence?: string | undefined;
 }
 
@@ -55,16 +55,16 @@ type FilledKey = Exclude<
 type Filled = { readonly [K in FilledKey]: z.output<Shape[K]> };
 type Optional = { readonly [K in Exclude<RecordedKey, FilledKey>]?: z.output<Shape[K]> | undefined };
 
-/** The options of a run: every row that its method reads, with its default where none was given. Paths are absolute. */
+/** The options of a run: every row that its method reads, with its default if none was given. Paths are absolute. */
 export type RunSpec = Filled &
   Optional & {
-    /** None if the method reads no source. */
+    /** Empty if the method reads no source. */
     readonly sources: readonly SourceSpec[];
-    /** The licence of `targetInit`, of a method that starts from it. */
+    /** The licence of `targetInit`, if the method starts from it. */
     readonly sourceLicence?: string | undefined;
   };
 
-/** A spec without what `begin` finds out. */
+/** A spec without the values that `begin` finds. */
 export type SpecDraft = Omit<RunSpec, FoundKey | 'sources'> & {
   readonly [K in FoundKey]?: RunSpec[K] | undefined;
 } & { readonly sources: readonly SourceDraft[] };
@@ -72,12 +72,12 @@ export type SpecDraft = Omit<RunSpec, FoundKey | 'sources'> & {
 /** A source whose network, width and size may be in its checkpoint. */
 export type SourceDraft = Omit<SourceSpec, SourceFact> & Partial<Pick<SourceSpec, Exclude<SourceFact, 'onnx'>>>;
 
-/** What a source's file says of it. */
+/** The facts that a source's file states. */
 type SourceFact = 'network' | 'width' | 'size' | 'onnx';
 
-/** What a spec follows from besides what was given. */
+/** Facts on which a spec depends besides the given options. */
 export interface Facts extends RowFacts {
-  /** What the sources' checkpoints hold. */
+  /** Facts in the sources' checkpoints. */
   readonly sources: readonly Pick<SourceSpec, SourceFact>[];
 }
 
@@ -95,24 +95,24 @@ const sourceRows = rows.filter(({ about }) => about.fills !== undefined);
  * Checks the options of a run together, and fills in every default that needs no data.
  * @throws L2TError INVALID_OPTION.
  */
-export function read(given: GivenOptions): SpecDraft {
-  for (const { name, about } of rows) if (about.needed) required(transferSchema, given, name);
-  requireConsistent(given);
-  const method = methodIn(given);
-  const known = { ...given, method } as unknown as RowSpec;
+export function read(options: GivenOptions): SpecDraft {
+  for (const { name, about } of rows) if (about.needed) required(transferSchema, options, name);
+  requireConsistent(options);
+  const method = methodIn(options);
+  const known = { ...options, method } as unknown as RowSpec;
   const needs = needsOf(method);
   const values = recordedRows
     .filter(({ name, about }) => isRead(name, about, needs))
-    .map(({ name, about }) => [name, given[name] ?? defaultIn(about, known), about] as const)
+    .map(({ name, about }) => [name, options[name] ?? defaultIn(about, known), about] as const)
     .filter(([, value]) => value !== undefined)
     .map(([name, value, about]) => [name, changePaths(about, value, absolute)]);
-  const options = Object.fromEntries(values);
-  requireFitting(options);
+  const recorded = Object.fromEntries(values);
+  requireFitting(recorded);
   const { source, start } = needs;
-  const [licence] = [given.sourceLicence].flat();
+  const [licence] = [options.sourceLicence].flat();
   return frozen({
-    ...(options as Omit<SpecDraft, 'sources'>),
-    sources: source ? listSources(given) : [],
+    ...(recorded as Omit<SpecDraft, 'sources'>),
+    sources: source ? listSources(options) : [],
     ...(start && !source && licence !== undefined && { sourceLicence: licence }),
   });
 }
@@ -128,7 +128,7 @@ function requireFitting(options: Readonly<Record<string, unknown>>): void {
 const defaultIn = ({ default: usual }: Marks, spec: RowSpec): unknown =>
   typeof usual === 'function' ? usual(spec) : usual;
 
-/** The spec of a run that begins. It does not change any more. */
+/** Returns the spec of a run that begins. It does not change any more. */
 export function begin(draft: SpecDraft, facts: Facts): RunSpec {
   const found = new Map(
     rows.flatMap(({ name, about }) => (about.found ? [[name, about.found(draft as RowSpec, facts)]] : [])),
@@ -144,7 +144,7 @@ export function begin(draft: SpecDraft, facts: Facts): RunSpec {
   return frozen({ ...present, sources, ...(sourceLicence !== undefined && { sourceLicence }) } as unknown as RunSpec);
 }
 
-/** A run's spec with other values of `place`: a resume may change these alone. */
+/** Returns a run's spec with other values of `place`, the only ones that a resume may change. */
 export const placedAt = (spec: RunSpec, place: Partial<Pick<RunSpec, 'device' | 'threads' | 'cache'>>): RunSpec =>
   frozen({ ...spec, ...place });
 
@@ -155,19 +155,19 @@ function frozen<T extends { readonly sources: readonly object[] }>(spec: T): T {
 }
 
 /**
- * The sources in the order of `source`, with absolute paths.
+ * Returns the sources in the order of `source`, with absolute paths.
  * @throws L2TError INVALID_OPTION if there is none, one is given twice, or another option has too many or few values.
  */
-export function listSources(given: GivenOptions): SourceDraft[] {
-  const paths = [required(transferSchema, given, 'source')].flat().map((path) => absolute(path));
+export function listSources(options: GivenOptions): SourceDraft[] {
+  const paths = [required(transferSchema, options, 'source')].flat().map((path) => absolute(path));
   const twice = paths.find((path, k) => paths.indexOf(path) !== k);
   if (twice !== undefined) throw invalidOption(`{source}: ${twice} is given twice: leave one out.`);
-  const method = methodIn(given);
+  const method = methodIn(options);
   const needs = needsOf(method);
   const columns = sourceRows
     .filter(({ name, about }) => about.fills !== 'path' && isRead(name, about, needs))
     .map(({ name, about }) => {
-      const value = given[name] ?? defaultIn(about, { method } as RowSpec);
+      const value = options[name] ?? defaultIn(about, { method } as RowSpec);
       return [about.fills as string, onePerSource(name, value, paths.length)] as const;
     });
   return paths.map((path, k) => {
@@ -177,9 +177,9 @@ export function listSources(given: GivenOptions): SourceDraft[] {
   });
 }
 
-/** One value applies to all sources. */
-function onePerSource(name: string, given: unknown, count: number): readonly unknown[] {
-  const values = Array.isArray(given) ? given : [given];
+/** Returns one value for each source; a single value applies to all. */
+function onePerSource(name: string, value: unknown, count: number): readonly unknown[] {
+  const values = Array.isArray(value) ? value : [value];
   if (values.length === count) return values;
   if (values.length === 1) return Array(count).fill(values[0]);
   const counts = `${values.length} values of {${name}} for ${count} of {source}`;
@@ -190,30 +190,30 @@ type WithFirstSource<O> = {
   [K in keyof O]: K extends RowsWith<{ fills: string }> ? Exclude<O[K], readonly unknown[]> : O[K];
 };
 
-/** The options with the first source alone, which a method without pairs learns from. */
-export const firstSource = <O extends GivenOptions>(given: O): WithFirstSource<O> => ({
-  ...(given as WithFirstSource<O>),
-  ...Object.fromEntries(sourceRows.map(({ name }) => [name, [given[name]].flat()[0]])),
+/** Returns the options with the first source alone, from which a method without pairs learns. */
+export const firstSource = <O extends GivenOptions>(options: O): WithFirstSource<O> => ({
+  ...(options as WithFirstSource<O>),
+  ...Object.fromEntries(sourceRows.map(({ name }) => [name, [options[name]].flat()[0]])),
 });
 
 /**
- * The options that `read` makes this spec of. `complete`: also those that have the default of their row, so that a later
- * version with another default reads the same.
+ * Returns the options of which `read` makes this spec. `complete`: also those that have the default of their row, so
+ * that a later version with another default reads the same.
  */
 export function givenOf(spec: SpecDraft, { complete }: { readonly complete: boolean }): GivenOptions {
-  const given = rowsOf('result', 'input', 'place', 'output').flatMap((row) => {
+  const entries = rowsOf('result', 'input', 'place', 'output').flatMap((row) => {
     const { name, about } = row;
     const values = name === 'sourceLicence' && spec.sourceLicence ? [spec.sourceLicence] : [valueIn(spec, row)].flat();
     const usual = defaultIn(about, spec as RowSpec);
     if (values.every((value) => value === undefined || (!complete && value === usual))) return [];
     return [[name, Array.isArray(valueIn(spec, row)) && about.fills === undefined ? values : oneOrList(values)]];
   });
-  return Object.fromEntries(given);
+  return Object.fromEntries(entries);
 }
 
 /**
- * The options of the run that fine-tunes a source first: those of the run itself, of which it has the images, the seed and
- * the batch. The network, its size and the schedule are its own.
+ * Returns the options of the run that fine-tunes a source first. Its images, seed and batch are those of the run
+ * itself; the network, its size and the schedule are its own.
  */
 export function finetuneOptions(spec: SpecDraft, source: number): GivenOptions {
   const { path, network, width, size, licence } = spec.sources[source] as SourceDraft;
@@ -223,7 +223,7 @@ export function finetuneOptions(spec: SpecDraft, source: number): GivenOptions {
       Object.entries(givenOf(spec, { complete: true })).filter(([name]) => !useless.includes(name)),
     ),
     method: 'finetune',
-    // An ONNX file is refused before.
+    // ONNX files were refused before.
     target: network as NetworkName | undefined,
     width,
     size,
@@ -245,55 +245,55 @@ export function finetuneOptions(spec: SpecDraft, source: number): GivenOptions {
 export const rowsOf = (...scopes: readonly Scope[]): readonly OptionRow[] =>
   rows.filter(({ about }) => scopes.includes(scopeOf(about)));
 
-/** A row's value in a spec; of an option of sources, one for each. */
+/** Returns a row's value in a spec; of an option of sources, one for each. */
 export const valueIn = (spec: SpecDraft, { name, about: { fills } }: OptionRow): unknown =>
   fills === undefined ? spec[name as keyof SpecDraft] : spec.sources.map((source) => source[fills]);
 
 /**
- * The options that differ between a run and what is wanted now; none if they describe the same run. With `ignorePaths`,
+ * Returns the options that differ between a run and a draft; none if they describe the same run. With `ignorePaths`,
  * files count as the same wherever they are: their hashes are compared elsewhere.
  */
 export function differences(
   run: RunSpec,
-  wanted: SpecDraft,
+  draft: SpecDraft,
   { ignorePaths = false }: { readonly ignorePaths?: boolean } = {},
 ): OptionName[] {
   const compared = ignorePaths ? rowsOf('result') : rowsOf('result', 'input');
-  const aligned = run.sources.length === wanted.sources.length;
+  const aligned = run.sources.length === draft.sources.length;
   const names = compared
-    .filter((row) => (aligned || row.about.fills === undefined) && differs(run, wanted, row))
+    .filter((row) => (aligned || row.about.fills === undefined) && differs(run, draft, row))
     .map(({ name }) => name);
   return aligned ? names : [...names, 'source'];
 }
 
-function differs(run: RunSpec, wanted: SpecDraft, row: OptionRow): boolean {
-  const [value, found] = [valueIn(wanted, row), valueIn(run, row)];
-  // What `begin` found may be any value.
+function differs(run: RunSpec, draft: SpecDraft, row: OptionRow): boolean {
+  const [value, found] = [valueIn(draft, row), valueIn(run, row)];
+  // An option whose value `begin` finds may have any value.
   if (value === undefined && row.about.found !== undefined) return false;
   if (row.about.fills === undefined || !Array.isArray(value) || !Array.isArray(found))
     return JSON.stringify(value) !== JSON.stringify(found);
   return value.some((each, k) => each !== undefined && each !== found[k]);
 }
 
-/** The options that are given with another value than the run has, and which it keeps as they are. */
-export const keptOptions = (run: RunSpec, given: GivenOptions): OptionName[] =>
+/** Returns the options that are given with another value than the run has, which keeps its own. */
+export const keptOptions = (run: RunSpec, options: GivenOptions): OptionName[] =>
   rowsOf('output')
-    .filter((row) => given[row.name] !== undefined)
-    .filter((row) => JSON.stringify(given[row.name]) !== JSON.stringify(valueIn(run, row)))
+    .filter((row) => options[row.name] !== undefined)
+    .filter((row) => JSON.stringify(options[row.name]) !== JSON.stringify(valueIn(run, row)))
     .map(({ name }) => name);
 
 /**
- * The spec with the given files in place of those that are not there any more: a folder may be copied or mounted
- * elsewhere together with them. `at` returns where a file is now.
+ * Returns the spec with the given files in place of missing ones: a folder may be copied or mounted elsewhere together
+ * with them. `at` returns where a file is now.
  */
-export function withFiles(spec: RunSpec, wanted: SpecDraft, at: (began: string, given: string) => string): RunSpec {
+export function withFiles(spec: RunSpec, draft: SpecDraft, at: (began: string, given: string) => string): RunSpec {
   const files = rowsOf('input').flatMap((row) => {
-    const [began, given] = [spec, wanted].map((each) => [valueIn(each, row) ?? []].flat() as string[]);
+    const [began, given] = [spec, draft].map((each) => [valueIn(each, row) ?? []].flat() as string[]);
     const moved = began?.map((path, k) => (given?.[k] === undefined ? path : at(path, given[k])));
     return moved?.length ? [[row.name, row.about.repeats ? moved : moved[0]]] : [];
   });
   const sources = spec.sources.map((source, k) => {
-    const given = wanted.sources[k];
+    const given = draft.sources[k];
     return given === undefined ? source : { ...source, path: at(source.path, given.path) };
   });
   return frozen({ ...spec, ...Object.fromEntries(files), sources });

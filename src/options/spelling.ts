@@ -5,22 +5,22 @@ export type Spelling = 'flags' | 'TypeScript';
 
 let commandLine = false;
 
-/** Is this process the command line? It names options as flags, and shows paths as they were typed. */
+/** Returns whether this process is the command line, which names options as flags and shows paths as typed. */
 export const isCommandLine = (): boolean => commandLine;
 
-/** Called once, at the start. */
+/** Makes this process the command line. Called once, at the start. */
 export function beCommandLine(): void {
   commandLine = true;
 }
 
 const known = new Set<string>(optionNames.split(' '));
 
-/** How a message writes an option before it is spelled: `{key}`. A name that is no option's is written as `otherwise`. */
+/** Returns an option as a message writes it before it is spelled, `{key}`; `otherwise` if there is no such option. */
 export const named = (key: string, otherwise = key): string => (known.has(key) ? `{${key}}` : otherwise);
 
 /**
- * `{width}` or `{engine=native}`, which stands alone like a word. Within a path, a name or quotes, braces are that
- * text's own.
+ * Matches `{width}` or `{engine=native}` if it stands alone like a word. Within a path, a name or quotes, braces are
+ * that text's own.
  */
 const pattern = /(?<=^|[\s(])\{([a-zA-Z\d]+)(?:=([\w.,:+-]+))?\}(?=[).,:;?!…]*(?:$|\s))/gm;
 

@@ -1,4 +1,4 @@
-/** Levenshtein distance. */
+/** Returns the Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -12,7 +12,7 @@ function distance(a: string, b: string): number {
   return row[b.length] as number;
 }
 
-/** ` Did you mean 'x'?` if one of the known names is similar to `given`; else ''. */
+/** Returns ` Did you mean 'x'?` if one of the known names is similar to `given`; else ''. */
 export function didYouMean(given: string, known: readonly string[]): string {
   const plain = (text: string) => text.slice(0, 60).toLowerCase().replaceAll(/[-_]/g, '');
   const ranked = known

@@ -4,8 +4,8 @@ import { above, between } from './row.js';
 /** A term that a method adds to the cross-entropy. native/terms/ has its formula. */
 export interface Term {
   /**
-   * What it reads: the sources' features, in pairs; the outputs of the first source, whatever its classes; its outputs
-   * for the data's classes; or --target-init.
+   * Inputs of the term: the sources' features, in pairs; the outputs of the first source, whatever its classes; its
+   * outputs for the data's classes; or --target-init.
    */
   readonly reads: 'pairs' | 'outputs' | 'classes' | 'start';
   /** Its name in reports. */

@@ -11,7 +11,7 @@ import { logNames } from './logs.js';
 import type { Marks } from './marks.js';
 import { settings } from './methods.js';
 import { defaultBatch, defaultSize, networkNames, writtenNetwork } from './networks.js';
-import { above, between, choice, custom, grouped, listed, path, someOf, text, whole, yes } from './row.js';
+import { above, between, choice, custom, grouped, listed, path, someOf, text, toggle, whole } from './row.js';
 
 // Rows of data, network and training that several verbs have.
 
@@ -21,7 +21,7 @@ export const network = <const M extends Marks>(help: string, marks?: M) =>
 
 const small = networkNames.filter((name) => defaultSize(name) === 32);
 
-/** What every verb that reads a data set has. */
+/** Options of every verb that reads a data set. */
 export const common = {
   ...grouped('Data', {
     data: path(
@@ -47,7 +47,7 @@ export const common = {
       "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
       { scope: 'input' },
     ),
-    skipDamaged: yes('leave out damaged images and record which they are, instead of ending with an error', {
+    skipDamaged: toggle('leave out damaged images and record which they are, instead of ending with an error', {
       default: false,
     }),
   }),
@@ -69,7 +69,7 @@ export const common = {
   }),
 };
 
-/** What every verb that trains has. */
+/** Options of every verb that trains. */
 export const training = {
   ...common,
   ...grouped('Data', {
@@ -137,11 +137,11 @@ export const training = {
         'to TF32 or bfloat16 (bf16); all else is float32, and so is a CPU',
       { default: 'float32' },
     ),
-    deterministic: yes(
+    deterministic: toggle(
       'a GPU gives the same bits each time; if false, it may take faster algorithms, whose results differ from run to run',
       { default: true },
     ),
-    graph: yes('a GPU runs a step as one CUDA graph; if false, operation by operation, with the same bits', {
+    graph: toggle('a GPU runs a step as one CUDA graph; if false, operation by operation, with the same bits', {
       default: true,
     }),
     batchNorm: choice(
@@ -171,14 +171,14 @@ export const training = {
     momentum: settings.momentum,
     weightDecay: settings.weightDecay,
     labelSmoothing: settings.labelSmoothing,
-    balance: yes(
+    balance: toggle(
       'weigh images in the cross-entropy so that all classes count alike: for data with many images of some classes and few of others',
       { default: false },
     ),
   }),
   ...grouped('Output', {
     saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60, scope: 'output' }),
-    report: yes('write report.html, a page with curves and pictures: after each epoch, and at the end', {
+    report: toggle('write report.html, a page with curves and pictures: after each epoch, and at the end', {
       default: true,
       scope: 'output',
     }),

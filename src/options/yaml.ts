@@ -19,7 +19,7 @@ export function parseYaml(text: string): unknown {
     strict: true,
     logLevel: 'error',
     lineCounter,
-    // Without the types of YAML 1.1 (binary, sets, dates): no option has them.
+    // This schema lacks the types of YAML 1.1 (binary, sets, dates): no option has them.
     schema: 'core',
     resolveKnownTags: false,
     // The parser's own duplicate check and pretty errors take time quadratic in the length.
@@ -40,7 +40,7 @@ export function parseYaml(text: string): unknown {
   }
 }
 
-/** The problem in one line, with its place. */
+/** Returns the problem in one line, with its place. */
 function inWords({ code, message, pos }: YAMLError, lines: LineCounter): string {
   if (code === 'MULTIPLE_DOCS') return 'it holds several documents (---): keep one';
   const advice = code === 'TAG_RESOLVE_FAILED' ? '. Leave the tag out' : '';
@@ -62,7 +62,7 @@ function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
   }
 }
 
-/** Refuses a number such as 01 or 0x10: as the name of a class it would be another one. */
+/** Refuses a number such as 01 or 0x10: read as a number, it would be another class name. */
 function requirePlainNumber({ value, source, range }: Scalar, lines: LineCounter): void {
   if (typeof value !== 'number' || source === undefined || !/^[-+]?0[\dox]/.test(source)) return;
   throw new Error(

@@ -6,7 +6,7 @@ import type { GroupOptions } from './options.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Something that starts several processes of one program, and tells each its place by environment variables. */
+/** A program that starts several processes of another one, and tells each its place by environment variables. */
 interface Launcher {
   readonly name: string;
   /** Variables that say that it started this process. */
@@ -21,7 +21,7 @@ interface Launcher {
   readonly master: (env: Environment) => string;
 }
 
-/** The first one that started this process counts: torchrun may have been started by mpirun, and mpirun by srun. */
+/** The launchers, inner ones first: torchrun may have been started by mpirun, and mpirun by srun. */
 const launchers: readonly Launcher[] = [
   {
     name: 'torchrun',
@@ -54,8 +54,8 @@ const launchers: readonly Launcher[] = [
 ];
 
 /**
- * This process's place among those that a launcher started: torchrun or examples/ranks.sh, Open MPI's mpirun, or
- * SLURM's srun. Undefined for a process that is alone.
+ * Returns this process's place among those that a launcher started: torchrun or examples/ranks.sh, Open MPI's mpirun,
+ * or SLURM's srun. Undefined for a process that is alone.
  * @throws L2TError INVALID_OPTION that names the variable which is missing or wrong.
  */
 export function groupFromEnvironment(env: Environment = process.env): GroupOptions | undefined {
@@ -65,8 +65,8 @@ export function groupFromEnvironment(env: Environment = process.env): GroupOptio
   const rank = whole(env, launcher.rank);
   if (rank >= size) throw wrong(launcher.rank, env[launcher.rank], `below ${launcher.size}, which is ${size}`);
   if (size === 1) return undefined;
-  const local = (name: string | undefined, least: number) =>
-    name !== undefined && isSet(env, name) ? whole(env, name, least) : undefined;
+  const local = (name: string | undefined, min: number) =>
+    name !== undefined && isSet(env, name) ? whole(env, name, min) : undefined;
   return {
     rank,
     size,
@@ -76,7 +76,7 @@ export function groupFromEnvironment(env: Environment = process.env): GroupOptio
   };
 }
 
-/** How many processes a launcher started; undefined if it is one. */
+/** Returns the number of processes that a launcher started; undefined if it is one. */
 export function launchedProcesses(env: Environment = process.env): number | undefined {
   const launcher = launcherOf(env);
   const size = Number(launcher && env[launcher.size]);
@@ -88,7 +88,7 @@ function launcherOf(env: Environment): Launcher | undefined {
   return launcher?.single?.(env) ? undefined : launcher;
 }
 
-/** mpirun does not say where rank 0 is, unless all are on one host. */
+/** Returns rank 0's address, which mpirun does not tell unless all are on one host. */
 function masterOfMpi(env: Environment): string {
   const oneHost = env.OMPI_COMM_WORLD_LOCAL_SIZE === env.OMPI_COMM_WORLD_SIZE;
   if (!isSet(env, 'MASTER_ADDR') && !oneHost) {
@@ -102,7 +102,7 @@ function masterOfMpi(env: Environment): string {
   return `${host}:${isSet(env, 'MASTER_PORT') ? port(env, 'MASTER_PORT') : portFor(job)}`;
 }
 
-/** The first host of the step's nodes. The job and the step give the port, so that two at once have different ones. */
+/** Returns the first host of the step's nodes, with a port of the job and the step, so that two at once differ. */
 function masterOfSlurm(env: Environment): string {
   const list = needed(env, 'SLURM_STEP_NODELIST');
   const host = env.SLURM_STEP_NUM_NODES === '1' ? loopback : firstHost(list);
@@ -110,15 +110,15 @@ function masterOfSlurm(env: Environment): string {
   return `${host}:${portFor(`${needed(env, 'SLURM_JOB_ID')}.${env.SLURM_STEP_ID ?? ''}`)}`;
 }
 
-/** Where torchrun's own process listens at MASTER_PORT, the port is another one, the same for all. */
+/** Returns MASTER_ADDR and MASTER_PORT; if torchrun itself listens there, another port, the same for all. */
 function masterOfTorchrun(env: Environment): string {
-  const given = port(env, 'MASTER_PORT');
-  // Without the number of restarts, which hosts count each for itself.
-  const job = `${env.TORCHELASTIC_RUN_ID ?? ''}.${given}`;
-  return `${needed(env, 'MASTER_ADDR')}:${env.TORCHELASTIC_USE_AGENT_STORE === 'True' ? portFor(job) : given}`;
+  const masterPort = port(env, 'MASTER_PORT');
+  // The number of restarts is left out: each host counts its own.
+  const job = `${env.TORCHELASTIC_RUN_ID ?? ''}.${masterPort}`;
+  return `${needed(env, 'MASTER_ADDR')}:${env.TORCHELASTIC_USE_AGENT_STORE === 'True' ? portFor(job) : masterPort}`;
 }
 
-/** The first host of a list as SLURM writes it: `node01` of `node[01-03,07],big1`. */
+/** Returns the first host of a list as SLURM writes it: `node01` of `node[01-03,07],big1`. */
 export function firstHost(list: string): string {
   const [first = ''] = /^(?:[^,[\]]|\[[^\]]*\])*/.exec(list.trim()) ?? [];
   return first.replaceAll(/\[([^\],-]*)[^\]]*\]/g, '$1');
@@ -129,7 +129,7 @@ const where =
 
 const toComputeAlone = 'give --no-group to compute alone';
 
-/** One of our ports, the same for all processes of the job. */
+/** Returns one of our ports, the same for all processes of the job. */
 const portFor = (job: string): number =>
   ownPorts.first + (createHash('sha256').update(job).digest().readUInt32BE(0) % ownPorts.count);
 
@@ -147,10 +147,10 @@ function port(env: Environment, name: string): number {
   return value;
 }
 
-function whole(env: Environment, name: string, least = 0): number {
+function whole(env: Environment, name: string, min = 0): number {
   const value = needed(env, name);
-  if (/^\d{1,9}$/.test(value) && Number(value) >= least) return Number(value);
-  throw wrong(name, value, `a whole number from ${least}`);
+  if (/^\d{1,9}$/.test(value) && Number(value) >= min) return Number(value);
+  throw wrong(name, value, `a whole number from ${min}`);
 }
 
 const wrong = (name: string, value: string | undefined, allowed: string): L2TError =>

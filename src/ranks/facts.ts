@@ -1,15 +1,15 @@
 import { type ErrorCode, L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
 
-/** Something that all ranks must have in common. */
+/** A fact that all ranks must have in common. */
 export interface Fact {
-  /** Names it in a message, as `{epochs}` or 'the data'. */
+  /** Its name in a message, as `{epochs}` or 'the data'. */
   readonly what: string;
-  /** JSON can hold it. */
+  /** Any value that JSON can hold. */
   readonly value: unknown;
-  /** Of the error where it differs. */
+  /** Code of the error if it differs. */
   readonly code: ErrorCode;
-  /** The value says nothing to a person, such as a hash. */
+  /** True if the value means nothing to a person, such as a hash. */
   readonly hidden?: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface Fact {
 export function requireSame(all: readonly (readonly Fact[])[]): void {
   const [first = []] = all;
   all.forEach((facts, rank) => {
-    // A hash says less than an option, from which it may follow.
+    // Options come first: a hash says less than an option from which it may follow.
     const both = [...first, ...facts].sort((a, b) => Number(a.hidden ?? false) - Number(b.hidden ?? false));
     const names = [...new Set(both.map(({ what }) => what))];
     for (const what of names) {

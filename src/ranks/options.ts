@@ -4,23 +4,23 @@ import { anObject, type Control } from '../options/arguments.js';
 import { checkOptions, refused, required } from '../options/check.js';
 import { between, text, whole } from '../options/row.js';
 
-/** The most processes of a group. */
-const most = 4096;
+/** Maximum number of processes of a group. */
+const maxSize = 4096;
 /** HOST:PORT. An IPv6 address has its colons, so the port is what follows the last one; brackets are optional. */
 const address = /^\[?(?<host>[^[\]\s]+?)\]?:(?<port>\d{1,5})$/;
 const addressForm = 'HOST:PORT of rank 0, with a port from 1 to 65535';
 
 /** The option `group` of the API. */
 const groupSchema = z.strictObject({
-  rank: whole(0, most - 1, "this process's place among those of the run, from 0"),
-  size: whole(1, most, 'number of processes of the run'),
+  rank: whole(0, maxSize - 1, "this process's place among those of the run, from 0"),
+  size: whole(1, maxSize, 'number of processes of the run'),
   master: text('host:port', addressForm, 'where rank 0 listens; the same for all ranks'),
   timeout: between(1, 86_400, 'seconds that a rank waits for the others', { default: 300 }),
-  localRank: whole(0, most - 1, "this process's place among those on its host (in the order of ranks)"),
-  localSize: whole(1, most, 'number of processes on this host (those with its host name)'),
+  localRank: whole(0, maxSize - 1, "this process's place among those on its host (in the order of ranks)"),
+  localSize: whole(1, maxSize, 'number of processes on this host (those with its host name)'),
 });
 
-/** How this process computes a run together with others, on this host or on several. */
+/** This process's part in a run that several compute, on this host or on several. */
 export interface GroupOptions {
   /** This process's place among those of the run, from 0. Rank 0 writes the run folder. */
   readonly rank: number;
@@ -30,7 +30,7 @@ export interface GroupOptions {
   readonly master: string;
   /** Seconds that a rank waits for the others (300). */
   readonly timeout?: number | undefined;
-  /** This process's place among those on its host: which GPU it takes (its place by rank). */
+  /** This process's place among those on its host, which decides its GPU (its place by rank). */
   readonly localRank?: number | undefined;
   /** Number of processes on this host, which share its cores (counted by host name). */
   readonly localSize?: number | undefined;

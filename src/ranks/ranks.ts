@@ -10,21 +10,21 @@ import { packageVersion } from '../system/version.js';
 import { type Fact, requireSame } from './facts.js';
 import { type CheckedGroup, checkGroup, type GroupOptions } from './options.js';
 
-/** What each rank says of itself first. */
+/** The first message of each rank, about itself. */
 type Hello = ReturnType<typeof hello>;
 
-/** What a rank sends after a part of the work: its result, or why it failed. */
+/** A rank's message after a part of the work: its result, or its failure. */
 type Outcome<T> = { readonly ok: T } | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
 
-/** Bytes of a network that are sent at once. */
-const most = 2 ** 23;
+/** Maximum bytes of a network in one message. */
+const chunk = 2 ** 23;
 
 /**
  * The processes that compute one run together, as one of them sees it. In a run of a single process, nothing is sent. All
  * ranks must call `all`, `once`, `agree` and `network` in the same order.
  */
 export class Ranks {
-  /** Has this rank sent anything since it joined? */
+  /** True once this rank has sent anything since it joined. */
   #spoke = false;
 
   private constructor(
@@ -34,7 +34,7 @@ export class Ranks {
     private readonly localRank: number,
     /** Number of ranks that may run on the same cores as this one, itself included. */
     private readonly sharing: number,
-    /** What native jobs take; undefined in a single process. */
+    /** The group as native jobs take it; undefined in a single process. */
     readonly native: NativeGroup | undefined,
   ) {}
 
@@ -67,8 +67,8 @@ export class Ranks {
     const native = new (addon().Group)(config);
     try {
       await unlessAborted(native.join(), signal);
-      const said = await native.exchange(JSON.stringify(hello()));
-      const all = said.map((text): Hello => JSON.parse(text));
+      const hellos = await native.exchange(JSON.stringify(hello()));
+      const all = hellos.map((text): Hello => JSON.parse(text));
       requireSame(all.map(({ version }) => [{ what: 'version', value: version, code: 'INVALID_OPTION' }]));
       const { rank, size } = config;
       return new Ranks(rank, size, localRank ?? placeOf(rank, all), sharingOf(rank, all, localSize), native);
@@ -78,19 +78,19 @@ export class Ranks {
     }
   }
 
-  /** Is this the rank that writes and reports? */
+  /** True for the rank that writes and reports. */
   get first(): boolean {
     return this.rank === 0;
   }
 
-  /** CPU threads of this rank where none are given: its share of the cores. */
+  /** CPU threads of this rank if none are given: its share of the cores. */
   get threads(): number {
     return this.sharing === 1 || process.env.OMP_NUM_THREADS !== undefined
       ? defaultThreads()
       : Math.max(1, Math.floor(availableCores() / this.sharing));
   }
 
-  /** The device that `name` means for this rank: where it leaves the choice of the GPU, that of its place on the host. */
+  /** Returns the device that `name` means for this rank: the GPU of its place on the host, if `name` leaves it open. */
   device(name: string): { readonly device: string; readonly reason: string } {
     const found = addon().device(name);
     const chosen = this.size > 1 && (name === 'auto' || name === 'cuda') && found.device.startsWith('cuda');
@@ -131,16 +131,16 @@ export class Ranks {
    * @throws L2TError that names what differs, and on which rank; else as `all`.
    */
   async agree<T>(body: () => Promise<T>, factsOf: (result: T) => readonly Fact[]): Promise<T> {
-    let result: { readonly own: T } | undefined;
+    let result: { readonly value: T } | undefined;
     const facts = await this.all(async () => {
-      result = { own: await body() };
-      return this.native === undefined ? [] : factsOf(result.own);
+      result = { value: await body() };
+      return this.native === undefined ? [] : factsOf(result.value);
     });
     requireSame(facts);
-    return (result as { readonly own: T }).own;
+    return (result as { readonly value: T }).value;
   }
 
-  /** The network in a file: each rank reads it, or, if some do not see the file, rank 0 does, and sends it to the others. */
+  /** Loads the network in a file: each rank reads it; if some do not see it, rank 0 reads it and sends it to them. */
   async network(path: string): Promise<Checkpoint> {
     const seen = await this.all(() => existsSync(path));
     if (seen.every((here) => here)) return loadCheckpoint(path);
@@ -159,17 +159,17 @@ export class Ranks {
     return { ...head, weights: sent };
   }
 
-  /** `data`: on rank 0. */
+  /** Sends bytes from rank 0 to the others; `data` is set on rank 0 alone. */
   async #send(data: Uint8Array | undefined, bytes: number): Promise<Uint8Array> {
     const parts: Buffer[] = [];
-    for (let start = 0; start < bytes; start += most) {
-      const part = await this.once(() => Buffer.from(data?.subarray(start, start + most) ?? []).toString('base64'));
+    for (let start = 0; start < bytes; start += chunk) {
+      const part = await this.once(() => Buffer.from(data?.subarray(start, start + chunk) ?? []).toString('base64'));
       parts.push(Buffer.from(part, 'base64'));
     }
     return new Uint8Array(Buffer.concat(parts));
   }
 
-  /** Tells a failure to the other ranks, if they may still wait for what this rank says first. */
+  /** Sends a failure to the other ranks, if they may still wait for this rank's first message. */
   async #tell(error: unknown): Promise<void> {
     if (this.native === undefined || this.#spoke || isLost(error)) return;
     await this.#exchange(failed(error)).catch(() => {});
@@ -186,7 +186,7 @@ export class Ranks {
   }
 }
 
-/** Another rank is lost: nothing can be exchanged any more. */
+/** Checks whether another rank is lost: nothing can be exchanged any more. */
 const isLost = (error: unknown): boolean => error instanceof L2TError && error.code === 'GROUP_FAILED';
 
 function failed(error: unknown): Outcome<never> {
@@ -202,18 +202,18 @@ function hello() {
   return { version: packageVersion(), host: hostname(), cores };
 }
 
-/** The place of a rank among those on its host, by the order of ranks. */
+/** Returns the place of a rank among those on its host, by the order of ranks. */
 const placeOf = (rank: number, all: readonly Hello[]): number =>
   all.slice(0, rank).filter(({ host }) => host === all[rank]?.host).length;
 
-/** Launchers such as mpirun bind each process to cores of its own: only equal sets of cores are shared. */
+/** Counts the ranks on the same cores. Launchers such as mpirun bind each to its own: only equal sets are shared. */
 function sharingOf(rank: number, all: readonly Hello[], localSize: CheckedGroup['localSize']): number {
-  const own = all[rank] as Hello;
-  const sharing = all.filter(({ host, cores }) => host === own.host && cores === own.cores).length;
+  const self = all[rank] as Hello;
+  const sharing = all.filter(({ host, cores }) => host === self.host && cores === self.cores).length;
   return Math.min(sharing, localSize ?? sharing);
 }
 
-/** @throws L2TError ABORTED as soon as the signal fires. */
+/** Awaits the promise. @throws L2TError ABORTED as soon as the signal fires. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   let forget = () => {};
   const aborted = new Promise<never>((_, reject) => {

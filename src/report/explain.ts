@@ -24,7 +24,7 @@ export type ExplainedSource = readonly ReturnType<Gathered['summary']>[];
 
 const [topChannels, topImages] = [4, 4];
 
-/** Which images of a list the meta-networks are applied to; the first `salient` get saliency maps. */
+/** The images of a list to which the meta-networks are applied; the first `salient` get saliency maps. */
 export interface Sample {
   readonly images: ImageList;
   readonly positions: readonly number[];
@@ -32,8 +32,8 @@ export interface Sample {
 }
 
 /**
- * Applies a run's sources and meta-networks to images, for each source. None if the method learns no channel weights.
- * @throws L2TError INVALID_RUN if a source is no longer what the run began with; what loading it throws; ABORTED.
+ * Applies a run's sources and meta-networks to images, for each source. Empty if the method learns no channel weights.
+ * @throws L2TError INVALID_RUN if a source has changed since the run began; the errors of loading it; ABORTED.
  */
 export async function explainSources(run: RunData, sample: Sample, placement: Placement): Promise<ExplainedSource[]> {
   const { record, folder } = run;
@@ -48,15 +48,15 @@ export async function explainSources(run: RunData, sample: Sample, placement: Pl
     if (contentHash(checkpoint) !== (run.sources?.[k]?.weights ?? record.found.sources[k])) {
       throw invalidRun(`The source ${file} changed since ${folder} began.`);
     }
-    const own = pairs.filter(({ source: index }) => index === k).map(({ pair }) => pair);
+    const ofSource = pairs.filter(({ source: index }) => index === k).map(({ pair }) => pair);
     const first = pairs.findIndex(({ source: index }) => index === k);
-    const importance = { method, features: own.map(([m]) => m), phi: phiOf(state, first, own.length) };
-    explained.push(await explain(checkpoint, own, importance, sample, placement));
+    const importance = { method, features: ofSource.map(([m]) => m), phi: phiOf(state, first, ofSource.length) };
+    explained.push(await explain(checkpoint, ofSource, importance, sample, placement));
   }
   return explained;
 }
 
-/** φ of `count` pairs from pair `first` on, which count from 0 for the source alone. */
+/** Returns φ of `count` pairs from pair `first` on, renumbered from 0 for the source alone. */
 function phiOf(state: readonly NamedTensor[], first: number, count: number): NamedTensor[] {
   return state.flatMap((tensor) => {
     const [, net, pair, part] = /^phi\/(weight_net|lambda_net)\.(\d+)\.(.+)$/.exec(tensor.name) ?? [];
@@ -65,7 +65,7 @@ function phiOf(state: readonly NamedTensor[], first: number, count: number): Nam
   });
 }
 
-/** What is gathered of a pair, batch by batch, by image; of weights and activations, by channel. */
+/** Collects λ, w, activations and saliency of a pair, by image, batch by batch; w and activations also by channel. */
 class Gathered {
   readonly #lambda: number[] = [];
   readonly #weights: Float32Array[] = [];
@@ -84,16 +84,16 @@ class Gathered {
     const channels = weights.length / count;
     const area = map.length / count / channels;
     for (let k = 0; k < count; k++) {
-      const own = weights.slice(k * channels, (k + 1) * channels);
+      const imageWeights = weights.slice(k * channels, (k + 1) * channels);
       const channelOf = (c: number) => map.subarray((k * channels + c) * area).subarray(0, area);
-      this.#weights.push(own);
+      this.#weights.push(imageWeights);
       if (lambda[i]) this.#lambda.push(lambda[i][k] as number);
       this.#activations.push(
-        Float32Array.from(own, (_, c) => channelOf(c).reduce((sum, value) => sum + value, 0) / area),
+        Float32Array.from(imageWeights, (_, c) => channelOf(c).reduce((sum, value) => sum + value, 0) / area),
       );
       if (first + k >= this.sample.salient) continue;
       const values = new Float32Array(area);
-      own.forEach((weight, c) => {
+      imageWeights.forEach((weight, c) => {
         channelOf(c).forEach((value, place) => {
           values[place] = (values[place] as number) + weight * value;
         });
@@ -102,7 +102,7 @@ class Gathered {
     }
   }
 
-  /** What the meta-networks make of the pair; λ is its mean over the images, undefined if the method does not learn it. */
+  /** Returns a summary of the pair. λ is its mean over the images, undefined if the method does not learn it. */
   summary() {
     const channels = this.#weights[0]?.length ?? 0;
     const weight = Array.from({ length: channels }, (_, c) => mean(this.#weights.map((each) => each[c] as number)));

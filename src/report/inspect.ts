@@ -22,13 +22,13 @@ export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
  */
 export async function inspectFile(
   file: string,
-  given: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
+  options: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
 ) {
   const weights = await loadWeights(file);
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const isGiven = Object.values(given).some((value) => value !== undefined);
+  const isGiven = Object.values(options).some((value) => value !== undefined);
   const isShown = isGiven || isOwn(weights.metadata) || networkOf(weights.tensors, 1) !== undefined;
-  const network = isShown ? describe(toCheckpoint(weights, file, given)) : undefined;
+  const network = isShown ? describe(toCheckpoint(weights, file, options)) : undefined;
   return { file, format: weights.format, tensors, network };
 }
 
@@ -38,8 +38,8 @@ function describe({ network, size, classNames, normalisation }: Checkpoint) {
 }
 
 /**
- * Describes an ONNX file: its input, the feature maps that it offers, and its classes. `taken`: is it one of those that
- * are taken where none are named?
+ * Describes an ONNX file: its input, the feature maps that it offers, and its classes. `taken`: true for the maps that
+ * are taken if none are named.
  * @throws L2TError INVALID_WEIGHTS, FILE_ACCESS; INVALID_OPTION, also if onnxruntime-node is not installed.
  */
 export async function inspectOnnx(file: string, { size }: { size?: number | undefined } = {}) {
@@ -75,7 +75,7 @@ export async function inspectRun(run: string) {
     run,
     verb,
     options,
-    /** Undefined where the learning rates were given, or are not found yet. */
+    /** Undefined if the learning rates were given, or are not found yet. */
     rates,
     /** Epochs done. */
     epochs: metrics.length,
@@ -83,7 +83,7 @@ export async function inspectRun(run: string) {
     endedEarly: result !== undefined && metrics.length < options.epochs,
     /** λ and the entropy of w in the last epoch. */
     pairs: last?.pairs ?? [],
-    /** Undefined where the method has no meta-networks, or no epoch is done. */
+    /** Undefined if the method has no meta-networks, or no epoch is done. */
     learned: learnedOf({ record, metrics }),
     last,
     checkpoint: existsSync(best) ? await inspectFile(best) : undefined,

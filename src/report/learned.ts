@@ -5,7 +5,7 @@ import type { RunData } from '../store/run-data.js';
 import { deviation, mean, percent } from '../system/statistics.js';
 import { fileName } from './model-card.js';
 
-/** What the meta-networks of a run learned, as its last epoch has it. */
+/** A summary of what the meta-networks of a run learned, as of its last epoch. */
 export interface Learned {
   /**
    * The largest change of a pair's λ: between its mean over the epoch's images, and that over the same images by the
@@ -17,8 +17,8 @@ export interface Learned {
   /** Number of pairs. */
   readonly pairs: number;
   /**
-   * How far the mean entropy of w is below ln(channels), that of equal weights, as a part of it: of the pair where it is
-   * furthest, in [0, 1]. Absent if the method does not learn w.
+   * The largest drop of a pair's mean entropy of w below ln(channels), that of equal weights, as a fraction of it, in
+   * [0, 1]. Absent if the method does not learn w.
    */
   readonly entropyLost?: number;
   /** False if the meta-networks moved so little that λ and w say nothing about what or where to transfer. */
@@ -37,13 +37,13 @@ const minLost = 0.05;
 /** A mean λ below this is shown as 0.00. */
 const nearZero = 0.005;
 
-/** The entropy of equal weights of a source's feature, nats. */
+/** Returns the entropy of equal weights of a source's feature, nats. */
 export function equalEntropy(source: SourceSpec): (feature: number) => number {
   const features = featureMaps(source);
   return (feature) => Math.log(features[feature]?.channels ?? Number.NaN);
 }
 
-/** What a run has learned so far; undefined if its method has no meta-networks, or no epoch is done. */
+/** Sums up what a run has learned so far; undefined if its method has no meta-networks, or no epoch is done. */
 export function learnedOf({ record, metrics }: Pick<RunData, 'record' | 'metrics'>): Learned | undefined {
   const { sources, metaLr } = record.spec;
   const { pairs = [] } = metrics.at(-1) ?? {};
@@ -76,10 +76,10 @@ function ofLambda(pairs: readonly PairMetrics[], nameOf: NameOf) {
     if (from === undefined || to === undefined) return [];
     return [{ name: nameOf(each), from, change: to - from, to, range: `from ${from.toFixed(2)} to ${to.toFixed(2)}` }];
   });
-  const most = largestBy(lambdas, (each) => Math.abs(each.change));
+  const mostChanged = largestBy(lambdas, (each) => Math.abs(each.change));
   const risen = largestBy(lambdas, (each) => each.change);
-  if (most === undefined || risen === undefined) return undefined;
-  const change = Math.abs(most.change);
+  if (mostChanged === undefined || risen === undefined) return undefined;
+  const change = Math.abs(mostChanged.change);
   const zeroPairs = lambdas.filter(({ from, to }) => from >= minChange && to < nearZero).length;
   const moved = change >= minChange;
   if (!moved) return { change, zeroPairs, moved, clause: `λ changed by at most ${change.toFixed(2)}` };
@@ -88,7 +88,7 @@ function ofLambda(pairs: readonly PairMetrics[], nameOf: NameOf) {
   const changes = Math.sqrt(mean(lambdas.map((each) => each.change ** 2)));
   const starts = deviation(lambdas.map(({ from }) => from)) ?? 0;
   const rest = changes < starts ? ', but the pairs differ more by their start than by what was learned' : '';
-  const clause = (zeroPairs > 0 ? zero : `λ of ${most.name} changed most, ${most.range}`) + rest;
+  const clause = (zeroPairs > 0 ? zero : `λ of ${mostChanged.name} changed most, ${mostChanged.range}`) + rest;
   return { change, zeroPairs, moved, clause };
 }
 

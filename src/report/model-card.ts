@@ -12,7 +12,7 @@ import { counted, shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
 
-/** What the card of a finished run tells. */
+/** The facts of a finished run's card. */
 export interface ModelCard {
   readonly record: RunRecord;
   readonly network: NetworkSpec;
@@ -27,7 +27,7 @@ export interface ModelCard {
 }
 
 /**
- * The README.md beside a run's result, in Markdown; its head is what the hub of Hugging Face reads. It has no time or
+ * Returns the README.md beside a run's result, in Markdown; its head is for the hub of Hugging Face. It has no time or
  * host, and of the person's paths only the last names, so that it can be published.
  */
 export function modelCard({ record, network, normalisation, images, lr, testDrawn, result }: ModelCard): string {
@@ -37,7 +37,7 @@ export function modelCard({ record, network, normalisation, images, lr, testDraw
   const { classNames, sources: hashes } = record.found;
   const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
   const without = images.unlabelled === undefined ? '' : `, ${grouped(images.unlabelled)} images without labels`;
-  const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
+  const more = classNames.length > maxClasses ? `, and ${grouped(classNames.length - maxClasses)} more` : '';
   const beginnings = sources.map((source, k) => sourceLine(source, hashes[k]));
   if (targetInit !== undefined) {
     beginnings.push(`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`);
@@ -68,7 +68,7 @@ ${accuracyOf(record, result, testDrawn)}
 
 - Network: ${name}, width ${width}, ${grouped(countParameters(network))} parameters
 - Data: ${codeOf(basename(data))}, ${grouped(images.train)} training images${drawn}${without}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images
-- ${grouped(classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}
+- ${grouped(classes)} classes: ${classNames.slice(0, maxClasses).map(codeOf).join(', ')}${more}
 ${sourceless ? '- Starts from random weights, without a source' : beginnings.join('\n')}
 - Batch ${batch}, learning rate ${lr}, seed ${seed}
 - The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${whichOf(best)}${validated}${done === epochs ? '' : `; the run ended after epoch ${done}, by patience`}
@@ -100,20 +100,20 @@ mean ${normalisation.mean.join(', ')} and std ${normalisation.std.join(', ')}. O
 const grouped = (count: number): string => count.toLocaleString('en-US');
 
 /**
- * A person's text as code, in which Markdown and HTML mean nothing. The fence is longer than any run of backticks in
- * it; spaces keep it apart from those at the ends.
+ * Formats a person's text as code, in which Markdown and HTML mean nothing. The fence is longer than any run of
+ * backticks in it; spaces keep it apart from those at the ends.
  */
 export function codeOf(text: string): string {
-  const plain = shown(text, longestText);
+  const plain = shown(text, maxText);
   const runs = plain.match(/`+/g) ?? [];
   const fence = '`'.repeat(1 + Math.max(0, ...runs.map(({ length }) => length)));
   return runs.length > 0 || plain !== plain.trim() ? `${fence} ${plain} ${fence}` : `${fence}${plain}${fence}`;
 }
 
-/** Characters of a person's text that are shown at most. */
-const longestText = 200;
-/** Classes that are listed. */
-const mostClasses = 200;
+/** Maximum number of characters of a person's text. */
+const maxText = 200;
+/** Maximum number of classes in the list. */
+const maxClasses = 200;
 
 function accuracyOf(record: RunRecord, { correct, total, topK }: ModelCard['result'], testDrawn: boolean): string {
   if (correct === null || total === null) return 'Its accuracy was not measured: the data has no test images.';
@@ -133,7 +133,7 @@ function sourceLine({ path, network, width, size, pairs, licence }: SourceSpec, 
 
 const licenceOf = (licence: string | undefined): string => (licence === undefined ? 'not stated' : codeOf(licence));
 
-/** A file's name; for a run's result, whose name says nothing, that of its folder, too. */
+/** Returns a file's name; for a run's result, whose name says nothing, with that of its folder. */
 export const fileName = (path: string): string =>
   /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
 

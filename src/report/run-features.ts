@@ -12,8 +12,8 @@ import { type Content, curves, type Html, html, scrolling } from './page/html.js
 type Epochs = readonly (readonly PairMetrics[])[];
 
 /**
- * Where and what to transfer: a sentence, and by epoch for each source a map of λ with a slider, λ of each pair, and the
- * entropy of w.
+ * Returns the sections on where and what to transfer: a sentence, and by epoch for each source a map of λ with a
+ * slider, λ of each pair, and the entropy of w.
  */
 export function featureSections(run: RunData): Content {
   const whole = learnedOf(run);
@@ -61,7 +61,7 @@ ${lambdaMap(run, source, epochs)}
     ),
   ]}</div></section>`;
 
-/** λ as a map of source × target features at one epoch; the page's script moves it by the metrics in the page. */
+/** Returns λ as a map of source × target features at one epoch; the page's script updates it from its metrics. */
 function lambdaMap({ record, metrics }: RunData, source: SourceSpec, epochs: Epochs): Html {
   const last = epochs.at(-1) as readonly PairMetrics[];
   const max = largest(epochs.flat().map(({ lambdaMean = 0 }) => lambdaMean));
@@ -85,7 +85,7 @@ ${scrolling('Map of λ', html`<table class="map"><thead><tr>${head}</tr></thead>
 <p class="note">A row is a feature map of the source, a column one of the target: its index, and below it its channels and its size. The small number is λ at the start: of the same images, by the meta-networks with which the run began. The full colour is ${max.toFixed(2)}, the largest λ of the run.</p></figure>`;
 }
 
-/** "8: 64@8×8" with what follows the index below it. */
+/** Puts the size of a feature such as "8: 64@8×8" below its index. */
 function twoLines(name: string): Html {
   const [index, size] = name.split(': ');
   return html`${index}<small>${size}</small>`;

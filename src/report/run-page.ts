@@ -18,7 +18,7 @@ import { testedSections } from './run-tested.js';
 import type { Tested } from './test-images.js';
 import type { Thumbnails } from './thumbnails.js';
 
-/** What a report shows of a run beside its own files. */
+/** Parts of a run's report that its own files do not have. */
 export interface RunPictures {
   readonly tested?: Tested | undefined;
   readonly explained?: readonly ExplainedSource[];
@@ -41,7 +41,7 @@ const titleOf = ({ record: { spec } }: RunData): string => `${spec.method}: ${sp
 /** Epochs from which the speed of a run is taken. */
 const recent = 10;
 
-/** Whether the run goes on, how fast it is, and how long it will take. */
+/** Returns the run's state, its speed, and the time that is left. */
 function statusOf({ folder, record: { verb, spec }, timing, metrics, result, status }: RunData): Status {
   const [done, { epochs, patience }, path] = [metrics.length, spec, resolve(folder)];
   const last = timing.slice(-recent);
@@ -113,7 +113,7 @@ function finetunedSentence(sources: NonNullable<RunData['sources']>): string {
   return ` The fine-tuned ${accuracies.length > 1 ? 'sources get' : 'source gets'} ${accuracies.join(' and ')} of the test images right.`;
 }
 
-/** What the run begins with, and what helps it. */
+/** Returns a phrase about the run's initial weights and its sources. */
 export function helpOf({ sources, targetInit, sourceFinetune }: RunSpec): string {
   const start = targetInit === undefined ? [] : [`starting from the weights in ${basename(targetInit)}`];
   const names = sources.map(({ path, network }) => `${basename(path)} (${network})`).join(' and ');

@@ -5,7 +5,7 @@ import type { ExplainedSource } from './explain.js';
 import { type Content, type Html, html, scrolling, short, table } from './page/html.js';
 import type { Thumbnails } from './thumbnails.js';
 
-/** Pairs of a source whose channels are shown, and whose saliency is. */
+/** Numbers of a source's pairs whose channels are shown, and whose saliency is. */
 const [pairsWithChannels, pairsWithSaliency] = [15, 6];
 
 /** The pairs of a source whose saliency is shown. */

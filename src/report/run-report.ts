@@ -16,12 +16,12 @@ import { Thumbnails } from './thumbnails.js';
 /** Test images to which the meta-networks are applied, and how many of them get saliency maps. */
 const [sampled, salient] = [96, 6];
 
-/** Bytes of a report at most; above, its pictures are left out. */
-const mostBytes = 1_000_000;
+/** Maximum bytes of a report; above, its pictures are left out. */
+const maxBytes = 1_000_000;
 
 /**
- * The report of a run as one HTML document. What needs data or sources that are gone or changed is left out, and the
- * page says so. `record`: in place of the folder's, which may name files that are elsewhere now.
+ * Returns the report of a run as one HTML document. Parts that need data or sources that are gone or changed are left
+ * out, and the page says so. `record` replaces the folder's, which may name files that are elsewhere now.
  * @throws L2TError INVALID_RUN, FILE_ACCESS; ABORTED.
  */
 export async function runReport(folder: string, placement: Placement, record?: RunRecord): Promise<string> {
@@ -29,7 +29,7 @@ export async function runReport(folder: string, placement: Placement, record?: R
   const run = { ...read, record: record ?? read.record };
   const pictures = await picturesOf(run, placement);
   const whole = await document(runPage(run, pictures));
-  if (Buffer.byteLength(whole) < mostBytes || pictures.thumbnails === undefined) return whole;
+  if (Buffer.byteLength(whole) < maxBytes || pictures.thumbnails === undefined) return whole;
   const { tested } = pictures;
   const sentence = 'The pictures of images are left out: with them, this file would be larger than 1 MB.';
   return document(runPage(run, { tested, leftOut: [...pictures.leftOut, sentence] }));
@@ -65,7 +65,7 @@ async function picturesOf(run: RunData, placement: Placement): Promise<RunPictur
   return { tested, explained, thumbnails, leftOut };
 }
 
-/** Positions all over a list of `count` images, so that all classes are among them; so are the first `salient`. */
+/** Returns positions all over a list of `count` images, for all classes; the first `salient` are spread so, too. */
 function spread(count: number): number[] {
   const evenly = (wanted: number) => Array.from({ length: wanted }, (_, k) => Math.floor((k * count) / wanted));
   return [...new Set([...evenly(Math.min(salient, count)), ...evenly(Math.min(sampled, count))])];

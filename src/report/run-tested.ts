@@ -3,11 +3,11 @@ import { type Content, type Html, html, scrolling, table } from './page/html.js'
 import type { Tested } from './test-images.js';
 import type { Thumbnails } from './thumbnails.js';
 
-/** With more classes, the matrix would be unreadable; then the most frequent confusions stand in a list. */
-const mostClasses = 30;
-const mostConfusions = 50;
+/** Maximum number of classes of a readable matrix; with more, a list has the most frequent confusions. */
+const maxClasses = 30;
+const maxConfusions = 50;
 
-/** What the network gets right and wrong on the test images of `data`. */
+/** Returns the sections about right and wrong answers on the test images of `data`. */
 export function testedSections(tested: Tested, data: string, thumbnails: Thumbnails | undefined): Content {
   const { classes } = tested;
   const rate = (share: number | undefined) => (share === undefined ? '–' : percent(share));
@@ -15,7 +15,7 @@ export function testedSections(tested: Tested, data: string, thumbnails: Thumbna
   return html`<section><h2>Test images, by class</h2>
 <p>Recall: the share of a class’s images that are called so. Precision: of the images that are called so, the share that is of the class.</p>
 ${scrolling('Classes', table(['class', 'images', 'recall', 'precision'], rows))}
-<h3>Confusion</h3>${classes.length <= mostClasses ? matrix(tested) : confusions(tested)}</section>
+<h3>Confusion</h3>${classes.length <= maxClasses ? matrix(tested) : confusions(tested)}</section>
 ${mistakesSection(tested, data, thumbnails)}`;
 }
 
@@ -38,7 +38,7 @@ function confusions({ classes, confusion }: Tested): Html {
   const wrong = confusion.flatMap((row, truth) =>
     row.flatMap((count, predicted) => (count > 0 && truth !== predicted ? [{ truth, predicted, count }] : [])),
   );
-  const most = wrong.sort((a, b) => b.count - a.count).slice(0, mostConfusions);
+  const most = wrong.sort((a, b) => b.count - a.count).slice(0, maxConfusions);
   const name = (k: number) => classes[k]?.name ?? '';
   const rows = most.map(({ truth, predicted, count }) => [name(truth), name(predicted), count]);
   return html`<p>With ${classes.length} classes, only the ${most.length} most frequent confusions are listed.</p>

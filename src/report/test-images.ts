@@ -11,7 +11,7 @@ import type { RunData } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { sum } from '../system/statistics.js';
 
-/** Where a report computes, and what it tells meanwhile. */
+/** Device, threads, signal and progress listener of a report. */
 export interface Placement {
   readonly device: string;
   readonly threads: number;
@@ -21,8 +21,8 @@ export interface Placement {
 }
 
 /**
- * The images that the run was tested on; undefined if it had none.
- * @throws L2TError INVALID_RUN if the data is no longer what the run began with; what loading the data throws.
+ * Returns the images that the run was tested on; undefined if it had none.
+ * @throws L2TError INVALID_RUN if the data has changed since the run began; the errors of loading the data.
  */
 export async function testImagesOf(
   { record, folder, result }: RunData,
@@ -46,16 +46,16 @@ export interface Mistake {
   readonly image: number;
   readonly truth: number;
   readonly predicted: number;
-  /** Of the predicted class. */
+  /** Probability of the predicted class. */
   readonly probability: number;
   /** Its file, and its row or number in a file of several, as messages name it. */
   readonly name: string;
 }
 
-/** What the network gets right and wrong. In `confusion`, a row is a true class and a column a predicted one. */
+/** The network's right and wrong answers. In `confusion`, a row is a true class and a column a predicted one. */
 export type Tested = Awaited<ReturnType<typeof testOn>>;
 
-/** How many of the most confident mistakes are shown. */
+/** Number of the most confident mistakes that are shown. */
 const shownMistakes = 24;
 
 /**
@@ -91,7 +91,7 @@ export async function testOn(
   return { correct, confusion, classes, mistakes };
 }
 
-/** Of a class: the share of its images that are called so, and of the images called so, its share. Undefined: 0/0. */
+/** Returns a class's recall (the share of its images called so) and precision (its share of those). Undefined: 0/0. */
 function rates(confusion: readonly (readonly number[])[], k: number) {
   const images = sum(confusion[k] ?? []);
   const called = sum(confusion.map((row) => row[k] as number));

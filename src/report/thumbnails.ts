@@ -23,8 +23,8 @@ export class Thumbnails {
   ) {}
 
   /**
-   * `squash`: as networks for small images see them (fitImage); else the centre. `maps`: what is shown over images.
-   * `name`: what a screen reader says of an image.
+   * `squash`: resizes as for networks for small images (fitImage); else takes the centre. `maps`: heat maps to show
+   * over images. `name`: an image's name for screen readers.
    */
   static async of(
     images: ImageList,
@@ -33,12 +33,12 @@ export class Thumbnails {
     squash: boolean,
     name: (image: number) => string,
   ): Promise<Thumbnails> {
-    const wanted = [...new Set(positions)];
+    const shown = [...new Set(positions)];
     const urls: string[] = [];
-    await forEachParallel(wanted.length, async (k) => {
-      urls[k] = await thumbnail(images, wanted[k] as number, squash ? 'fill' : 'cover');
+    await forEachParallel(shown.length, async (k) => {
+      urls[k] = await thumbnail(images, shown[k] as number, squash ? 'fill' : 'cover');
     });
-    const pictures = wanted.map(
+    const pictures = shown.map(
       (image, k) => html`<image id="image-${image}" width="${side}" height="${side}" href="${urls[k]}"/>`,
     );
     const heat = await Promise.all(maps.map(async (map) => [map, await heatMap(map)] as const));

@@ -4,13 +4,13 @@ import type { RunSpec } from '../options/spec.js';
 import { largest, probabilityOfAtLeast, sum } from '../system/statistics.js';
 
 /** A run is checked once: after this fraction of its steps, but not before this many steps. */
-const [lookAfter, fewestSteps] = [0.1, 50];
+const [checkAfter, minSteps] = [0.1, 50];
 /** An epoch is above chance if guessing gets as many images right with at most this probability. */
 const significance = 0.01;
 /** The loss counts as better than guessing if it is lower by more than this fraction. */
-const moved = 0.02;
+const lossMargin = 0.02;
 
-/** What the training loss counts: each class alike with `balance`, and a share of each with `labelSmoothing`. */
+/** Options that change the training loss: `balance` counts classes alike, `labelSmoothing` adds a share of each. */
 type Counting = Partial<Pick<RunSpec, 'balance' | 'labelSmoothing'>>;
 
 /** The accuracy and loss of a network that knows only how frequent each class is. */
@@ -20,26 +20,28 @@ export function guessing(labels: Int32Array, classes: number, { balance, labelSm
   const shares = counts.map((count) => (balance ? Number(count > 0) / present : count / labels.length));
   const smooth = shares.map((share) => (1 - labelSmoothing) * share + labelSmoothing / classes);
   return {
-    /** Of always guessing the most frequent class, in [0, 1]; undefined where balanced training gives that up. */
+    /**
+     * Accuracy of always guessing the most frequent class, in [0, 1]; undefined with `balance`, which gives that up.
+     */
     accuracy: balance ? undefined : largest(shares),
     /** The entropy of the classes' shares, nats: ln(classes) where they are equal. */
     loss: -sum(smooth.map((share) => (share > 0 ? share * Math.log(share) : 0))),
   };
 }
 
-/** Is the run checked after this epoch? It is the first epoch that ends after enough steps to learn something. */
+/** Returns whether the run is checked after this epoch: the first that ends after enough steps to learn something. */
 export function isLookedAt(epoch: number, { epochs, steps }: { epochs: number; steps: number }): boolean {
-  const due = Math.max(lookAfter * epochs * steps, fewestSteps);
+  const due = Math.max(checkAfter * epochs * steps, minSteps);
   return (epoch + 1) * steps >= due && epoch * steps < due;
 }
 
-/** Did an epoch's training do no better than guessing, neither in accuracy nor in loss? */
+/** Checks whether an epoch's training did no better than guessing, neither in accuracy nor in loss. */
 export function isAtChance(
   { trainAccuracy, losses }: Pick<EpochMetrics, 'trainAccuracy' | 'losses'>,
   images: number,
   { accuracy, loss }: ReturnType<typeof guessing>,
 ): boolean {
-  if (losses.org < (1 - moved) * loss) return false;
+  if (losses.org < (1 - lossMargin) * loss) return false;
   if (accuracy === undefined) return true;
   return probabilityOfAtLeast(Math.round(trainAccuracy * images), images, accuracy) > significance;
 }

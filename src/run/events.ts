@@ -2,9 +2,9 @@ import type { EpochEvent, EpochMetrics, PairMetrics, SaveEvent, StepEvent } from
 import type { MethodName } from '../options/methods.js';
 import type { FoundRate } from '../store/run-data.js';
 
-/** What tells the events apart. */
+/** The field by which events are told apart. */
 interface Typed<Type extends string> {
-  /** Which event it is. */
+  /** The kind of event. */
   readonly type: Type;
 }
 
@@ -26,7 +26,7 @@ export interface DataEvent extends Typed<'data'> {
 export interface RateEvent extends Typed<'rate'> {
   /** Rates tried so far. */
   readonly done: number;
-  /** The most that the search tries. */
+  /** The maximum number of rates. */
   readonly total: number;
   /** The rate of this step. */
   readonly lr: number;
@@ -36,11 +36,11 @@ export interface RateEvent extends Typed<'rate'> {
 
 /** A problem that does not stop the run. */
 export interface WarningEvent extends Typed<'warning'> {
-  /** What is wrong, and what to do. */
+  /** The problem, and what to do about it. */
   readonly message: string;
 }
 
-/** What was found out about files that were given. */
+/** A fact that was found about the given files. */
 export interface NoteEvent extends Typed<'note'> {
   /** One sentence. */
   readonly message: string;
@@ -63,31 +63,31 @@ export interface StartEvent extends Typed<'start'> {
   readonly target: string;
   /** Number of classes of the data. */
   readonly classes: number;
-  /** Which features are matched; `source` counts the sources from 0, in the order in which they were given. */
+  /** The pairs of features that are matched; `source` counts the sources from 0, in the order of the option. */
   readonly pairs: readonly Pick<PairMetrics, 'source' | 'pair'>[];
   /** Number of images of each kind. */
   readonly images: {
-    /** Trained on. */
+    /** Training images. */
     readonly train: number;
-    /** Without labels, of which each step sees as many as it has labelled ones; absent without any. */
+    /** Images without labels; each step sees as many as labelled ones. Absent if there are none. */
     readonly unlabelled?: number | undefined;
-    /** Held out, or the data set's own; 0: no validation. */
+    /** Validation images, held out or the data set's own; 0: no validation. */
     readonly validation: number;
-    /** Evaluated once, at the end. */
+    /** Test images, evaluated once, at the end. */
     readonly test: number;
   };
-  /** True if the data has no test images: this run's are then a tenth of each class, held out from training. */
+  /** True if the data has no test images: a tenth of each class is then held out from training as test images. */
   readonly testDrawn: boolean;
   /**
    * True if the result is the epoch with the best validation accuracy; else it is the last, as with fewer than 400
    * validation images and no `patience`.
    */
   readonly selectBest: boolean;
-  /** Where it computes: cpu, cuda:0, … */
+  /** The device that computes: cpu, cuda:0, … */
   readonly device: string;
-  /** Why this device, where `auto` chose. */
+  /** The reason for this device if `auto` chose it. */
   readonly reason: string;
-  /** What computes there: 'cpu', 'cuda', 'reference' (LibTorch's operations one by one), or 'autograd'. */
+  /** The backend: 'cpu', 'cuda', 'reference' (LibTorch's operations one by one), or 'autograd'. */
   readonly backend: string;
   /** CPU threads. */
   readonly threads: number;
@@ -95,7 +95,7 @@ export interface StartEvent extends Typed<'start'> {
   readonly epochs: number;
   /** The learning rate that the schedule begins with. */
   readonly lr: number;
-  /** How it was found; absent where it was given. */
+  /** How `lr` was found; absent if it was given. */
   readonly rate?: FoundRate;
   /** The learning rate of the meta-networks; absent if the method trains none. */
   readonly metaLr?: number;
@@ -106,12 +106,13 @@ export interface RunEpochEvent extends EpochMetrics, Typed<'epoch'> {
   /** Epochs of the whole run. */
   readonly epochs: number;
   /**
-   * On the validation images, in [0, 1]; without any, and in an epoch that is not validated, on the training images,
-   * measured during training.
+   * Accuracy on the validation images, in [0, 1]; without any, and in an epoch that is not validated, on the training
+   * images, measured during training.
    */
   readonly accuracy: number;
   /**
-   * The best epoch so far; its weights are in best.safetensors. True for every epoch if none is selected (StartEvent).
+   * True for the best epoch so far, whose weights are in best.safetensors; for every epoch if none is selected
+   * (StartEvent).
    */
   readonly best: boolean;
   /** Seconds of training and validation in this epoch. */
@@ -132,17 +133,19 @@ export interface CheckpointEvent extends Typed<'checkpoint'> {
   readonly path: string;
 }
 
-/** An event of the run that fine-tunes a source first (`sourceFinetune`). Its warnings and notes are those of the whole. */
+/**
+ * An event of the run that fine-tunes a source first (`sourceFinetune`). Its warnings and notes are the whole run's.
+ */
 export interface SourceEvent extends Typed<'source'> {
-  /** Which source, from 0. */
+  /** Index of the source, from 0. */
   readonly source: number;
   /** Number of sources. */
   readonly sources: number;
-  /** What happened there. */
+  /** The event of that run. */
   readonly event: RunEvent;
 }
 
-/** What iterating over a run gives. */
+/** The events over which a run iterates. */
 export type RunEvent =
   | SourceEvent
   | ListingEvent

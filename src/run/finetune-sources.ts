@@ -19,9 +19,9 @@ type Train = (folder: string, options: ReturnType<typeof finetuneOptions>, conte
 const lookEvery = 1000;
 
 /**
- * The materials of a run with its sources fine-tuned first, where `sourceFinetune` says so. Each is a run of its own, which
- * is interrupted and resumed with this one.
- * @throws L2TError as that run; INVALID_RUN if what was fine-tuned is not what this run began with.
+ * Returns the run's materials, with the sources fine-tuned first if `sourceFinetune` is given. Each fine-tuning is a
+ * run of its own, which is interrupted and resumed with this one.
+ * @throws L2TError as that run; INVALID_RUN if a fine-tuned source is not the one that this run began with.
  */
 export async function withFinetunedSources(
   materials: Materials,
@@ -47,19 +47,19 @@ async function finetuned(
 ): Promise<RunResult> {
   const folder = sourceFolder(run.path, spec, source);
   const what = `fine-tuning ${fileName(spec.sources[source]?.path as string)}`;
-  const apart: Context = {
+  const sourceContext: Context = {
     ...context,
     emit: (event) => context.emit({ type: 'source', source, sources: spec.sources.length, event }),
     warn: (message) => context.warn(`${what}: ${message}`),
   };
-  const body = () => train(folder, finetuneOptions(spec, source), apart);
+  const body = () => train(folder, finetuneOptions(spec, source), sourceContext);
   try {
     const lock = await lockWhenFree(folder, context);
     return await (lock ? releaseAfter(lock, body) : body());
   } catch (error) {
     if (!(error instanceof L2TError)) throw error;
     if (error.code === 'ABORTED') throw aborted(run, context.signal);
-    // The cause, since what else it says is about going on with the source's own folder.
+    // Reports the cause alone: the rest of the message is about continuing the source's own folder.
     const { message } = error.code === 'DIVERGED' && error.cause instanceof L2TError ? error.cause : error;
     throw new L2TError(error.code, `${what}: ${message}`.split('\n'), { cause: error });
   }
@@ -82,7 +82,7 @@ async function lockWhenFree(folder: string, { ranks, signal, warn }: Context): P
         throw error;
       });
     if (holder === null) return lock;
-    // Who only reads a finished one holds it for a moment.
+    // A process that only reads a finished run holds the lock for a moment.
     if (looks === 1) warn(`${folder} is in use by ${holder}: this run waits for it`);
     await wait(lookEvery);
     await ranks.all(() => {

@@ -8,7 +8,7 @@ import { aborted } from './result.js';
 import type { Context, OpenRun } from './run.js';
 import { driveRun } from './train.js';
 
-/** The most steps of a search. */
+/** The maximum number of steps of a search. */
 const steps = 40;
 
 /** The rates to try, from the lowest to the highest, each higher than the one before by the same factor. */
@@ -25,7 +25,7 @@ const beginning = 5;
  * The loss has diverged if its mean over the last `averaged` steps exceeds the initial loss by more than this fraction
  * of ln(classes), the loss of guessing. Means over small batches vary by less.
  */
-const [averaged, lostAbove] = [3, 0.15];
+const [averaged, divergedAbove] = [3, 0.15];
 
 /**
  * The rate at which the loss diverged is divided by this; the result is at most the paper's rate. Matching the source's
@@ -51,45 +51,45 @@ export class RateSearch {
   /** Adds the loss of the batch before the step at the next rate, nats. Returns whether the search is over. */
   add(loss: number): boolean {
     this.tried.push({ lr: triedRates[this.tried.length] as number, loss: Number.isFinite(loss) ? loss : null });
-    return this.#lost() || this.tried.length === triedRates.length;
+    return this.#hasDiverged() || this.tried.length === triedRates.length;
   }
 
-  #lost(): boolean {
+  #hasDiverged(): boolean {
     const losses = this.tried.map(({ loss }) => loss ?? Number.POSITIVE_INFINITY);
     if (losses.at(-1) === Number.POSITIVE_INFINITY) return true;
-    const limit = mean(losses.slice(0, beginning)) + lostAbove * Math.log(this.classes);
+    const limit = mean(losses.slice(0, beginning)) + divergedAbove * Math.log(this.classes);
     return losses.length > beginning && mean(losses.slice(-averaged)) > limit;
   }
 
   /** @throws L2TError DIVERGED if even the lowest rate is too high. */
   result(): FoundRate {
-    const diverged = this.#lost() ? (this.tried.at(-1)?.lr as number) : null;
+    const diverged = this.#hasDiverged() ? (this.tried.at(-1)?.lr as number) : null;
     if (diverged !== null && this.tried.length <= beginning) {
       throw new L2TError(
         'DIVERGED',
         `The loss became NaN or infinite at a learning rate of ${diverged.toPrecision(2)}: no rate can be found. Look at the source's weights and at {beta}, or give a lower {lr} yourself.`,
       );
     }
-    const below = needsOf(this.method).settings.includes('beta') ? margin.matching : margin.other;
-    const lr = Math.min(paperRate, (diverged ?? highest) / below);
+    const divisor = needsOf(this.method).settings.includes('beta') ? margin.matching : margin.other;
+    const lr = Math.min(paperRate, (diverged ?? highest) / divisor);
     return { lr: Number(lr.toPrecision(2)), warmUp, diverged, tried: this.tried };
   }
 }
 
-/** The last short batch counts; a remainder of one image joins the batch before it. */
+/** Returns the steps of an epoch. A short last batch counts; a remainder of one image joins the batch before it. */
 export const stepsPerEpoch = (images: number, batch: number): number =>
   Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
 
-/** How far Adam may move a weight of the meta-networks in a whole run: about its rate in each of their steps. */
+/** Distance that Adam may move a weight of the meta-networks in a whole run: about its rate in each of their steps. */
 const metaDistance = 2;
 
-/** η_φ for so many steps of the meta-networks: `metaDistance` in all, within the bounds in which a step is useful. */
+/** Returns η_φ for this many steps of the meta-networks: `metaDistance` in all, within the range of useful rates. */
 export const metaRateFor = (steps: number): number =>
   Number(Math.min(0.01, Math.max(1e-4, metaDistance / steps)).toPrecision(2));
 
 /**
- * The learning rates: those that were given, and those that are found. What is found is saved before training begins,
- * and a resume takes what was saved.
+ * Returns the given learning rates, and finds those that are 'auto'. Found rates are saved before training begins, and
+ * a resume takes the saved ones.
  */
 export async function findRates(materials: Materials, run: OpenRun, context: Context): Promise<Rates> {
   const { spec, data } = materials;

@@ -33,7 +33,7 @@ export function targetNetwork(
   return { name: target, classes: classNames.length, width };
 }
 
-/** The target with these weights. */
+/** Returns the target with these weights. */
 export function trainedNetwork({ spec, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
   return {
     network: targetNetwork(spec, data),
@@ -49,7 +49,7 @@ export const onListed =
   (entries: number): void =>
     emit({ type: 'listing', entries });
 
-/** Loads everything that a run trains with. `skipped`: of a resume, the damaged images that the run left out. */
+/** Loads everything that a run trains with. `skipped`: the damaged images that a resumed run left out. */
 export async function gather(
   spec: SpecDraft,
   device: { readonly device: string; readonly reason: string },
@@ -60,7 +60,7 @@ export async function gather(
   const { emit, signal } = context;
   const onWarning = context.warn;
   const { size, target, width, targetInit, strict } = spec;
-  // Read first, so that a wrong path fails before minutes of decoding.
+  // The weights are read first: a wrong path fails before minutes of decoding.
   const init =
     targetInit === undefined
       ? undefined
@@ -82,10 +82,10 @@ export async function gather(
   return {
     device,
     data: prepared,
-    /** What the target starts from, with a last layer for the data's classes; and the hash of what its file holds. */
+    /** The target's initial weights, with a last layer for the data's classes; and the hash of their file's content. */
     init: init && withNewHead(init, spec, prepared.classNames.length, onWarning),
     initHash: init && hashTensors(init.weights),
-    /** The meta-networks to begin with, where they are another run's. */
+    /** The initial meta-networks, if another run's are given (`metaInit`). */
     phi,
     checkpoints,
     sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
@@ -96,7 +96,7 @@ export async function gather(
 const reads = (method: MethodName, what: Term['reads']) =>
   methodOf(method).terms.some((name) => terms[name].reads === what);
 
-/** What decides whether a source suits a method. One that is fine-tuned first gets a last layer for the data's classes. */
+/** Options that decide whether a source suits a method. A fine-tuned one gets a last layer for the data's classes. */
 type Suiting = Pick<SpecDraft, 'method' | 'sources' | 'sourceFinetune'>;
 
 /** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
@@ -109,8 +109,8 @@ export function requireOutputs({ method, sources, sourceFinetune }: Suiting, fir
 }
 
 /**
- * For each class of the data, the index of the first source's output, found by the names. Undefined if the order is the
- * same, as of a source that is fine-tuned first, or the method does not ask for it.
+ * Returns, for each class of the data, the index of the first source's output of that name. Undefined if the order is
+ * the same, as for a source that is fine-tuned first, or the method does not need it.
  * @throws L2TError INVALID_OPTION if the method learns these outputs, and the source names no classes, or others.
  */
 export function sourceClasses(
@@ -137,14 +137,14 @@ export function sourceClasses(
   );
 }
 
-/** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */
+/** Checks sizes and pairs before images are decoded. One class is enough: features do not depend on the classes. */
 function requirePairs(spec: SpecDraft, checkpoints: readonly Source[]): NativeSource[] {
   const target = { name: spec.target, classes: 1, width: spec.width };
   describeNetwork(target, spec.size);
   return nativeSources(spec, checkpoints, target);
 }
 
-/** φ of the run `metaInit`. @throws L2TError INVALID_OPTION if that run's sources, pairs or meta-networks are others. */
+/** Reads φ of the run `metaInit`. @throws L2TError INVALID_OPTION if its sources, pairs or meta-networks are others. */
 async function phiOfRun(
   { metaInit: folder, method, sourceFinetune }: SpecDraft,
   checkpoints: readonly Source[],
@@ -174,7 +174,7 @@ async function phiOfRun(
 
 const phiPrefix = 'phi/';
 
-/** If the number of classes differs, or the method wants it so, the last layer starts from the seed's random weights. */
+/** Gives the last layer the seed's random weights if the number of classes differs, or the method asks for it. */
 function withNewHead(
   init: Checkpoint,
   { method, targetInit, target, width, seed }: SpecDraft,
@@ -187,26 +187,26 @@ function withNewHead(
   if (differs) {
     onWarning(`${targetInit} has ${init.network.classes} classes and the data ${classes}: the last layer starts anew`);
   }
-  const given = new Map(init.weights.map((tensor) => [tensor.name, tensor]));
+  const loaded = new Map(init.weights.map((tensor) => [tensor.name, tensor]));
   const network = { name: target, classes, width };
   const last = lastLayerOf(network);
   const weights = addon()
     .initialise(network, seed)
-    .map((fresh) => (last.includes(fresh.name) ? fresh : (given.get(fresh.name) as NamedTensor)));
+    .map((fresh) => (last.includes(fresh.name) ? fresh : (loaded.get(fresh.name) as NamedTensor)));
   return { ...init, network, weights };
 }
 
 /** The learning rates of a run. */
 export interface Rates {
-  /** The schedule's. */
+  /** The rate of the schedule. */
   readonly lr: number;
-  /** How it was found; absent where it was given. */
+  /** How `lr` was found; absent if it was given. */
   readonly found?: FoundRate | undefined;
-  /** Of the meta-networks; absent if the method trains none. */
+  /** The rate of the meta-networks; absent if the method trains none. */
   readonly metaLr?: number | undefined;
 }
 
-/** What the addon takes beside the spec. */
+/** Returns everything that the addon takes besides the spec. */
 export function nativeMaterials(
   { spec, data, sources, sourceClasses, init, phi }: Materials,
   { lr, found, metaLr }: Rates,
@@ -236,5 +236,5 @@ export function nativeMaterials(
   };
 }
 
-/** The same of the weights that the target starts from. */
+/** Names of options, as in `checkpointNames`, for the weights that the target starts from. */
 export const targetNames = { ...checkpointNames, network: '{target}' };

@@ -14,7 +14,7 @@ import { median } from '../system/statistics.js';
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 type GivenOptions = Given<typeof transferSchema>;
 
-/** What stands in a proposed command for what is not known. */
+/** Values for unknown options in a proposed command. */
 const examples = {
   data: 'photos',
   source: 'resnet34.pth',
@@ -24,23 +24,23 @@ const examples = {
 };
 
 /**
- * Refuses options in which something is missing that a verb or a method with these needs reads. The error names all of
- * it, proposes a target if that is missing, and on the command line has a command to copy.
+ * Requires all options that a verb, or a method with these needs, cannot do without. The error names the missing ones,
+ * proposes a target if that is missing, and on the command line shows a command to copy.
  * @throws L2TError INVALID_OPTION; also as `loadData` and `loadCheckpoint`.
  */
 export async function requireComplete(
   verb: string,
   schema: Schema,
-  given: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
   needs: Pick<Needs, 'source' | 'start'>,
   signal?: AbortSignal,
 ): Promise<void> {
   const reads: Readonly<Record<string, boolean>> = { source: needs.source, targetInit: needs.start };
   const missing = Object.keys(schema.shape).filter(
-    (key) => given[key] === undefined && (aboutField(schema, key).needed || reads[key]),
+    (key) => options[key] === undefined && (aboutField(schema, key).needed || reads[key]),
   );
   if (missing.length === 0) return;
-  const fitting = missing.includes('target') ? await fittingTarget(given, signal) : undefined;
+  const fitting = missing.includes('target') ? await fittingTarget(options, signal) : undefined;
   const names = new Intl.ListFormat('en-GB').format(missing.map((key) => `{${key}}`));
   const lines = [
     `${names} ${missing.length === 1 ? 'is' : 'are'} missing.`,
@@ -54,29 +54,29 @@ export async function requireComplete(
   if (isCommandLine()) {
     const proposed: Readonly<Record<string, string>> = { ...examples, ...(fitting && { target: fitting.target }) };
     const added = Object.fromEntries(missing.map((key) => [key, proposed[key]]));
-    lines.push(`As in: ${command(verb, ...flagWords(schema, { ...given, ...added }))}`);
+    lines.push(`As in: ${command(verb, ...flagWords(schema, { ...options, ...added }))}`);
   }
   throw new L2TError('INVALID_OPTION', lines);
 }
 
 /**
- * The network that the target starts from, or else the paper's target for the images of the source and the data, as far
- * as they are given; undefined if nothing is.
+ * Proposes a target: the network of `targetInit`, or else the paper's target for the images of the given source and
+ * data; undefined if none of them is given.
  */
 async function fittingTarget(
-  given: GivenOptions,
+  options: GivenOptions,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly target: NetworkName; readonly why: string } | undefined> {
-  const { data, targetInit, layout, imageColumn, labelColumn } = given;
+  const { data, targetInit, layout, imageColumn, labelColumn } = options;
   if (targetInit !== undefined) {
-    const { network } = await networkIn(targetInit, given.width);
+    const { network } = await networkIn(targetInit, options.width);
     return network && { target: network, why: targetInit };
   }
-  const [source] = [given.source].flat();
-  const held = source === undefined ? undefined : await networkIn(source, [given.sourceWidth].flat()[0]);
-  const [named] = [given.sourceNetwork].flat();
-  const network = named === 'onnx' ? undefined : (named ?? held?.network);
-  const side = [given.sourceSize].flat()[0] ?? held?.size ?? (network && defaultSize(network));
+  const [source] = [options.source].flat();
+  const checkpoint = source === undefined ? undefined : await networkIn(source, [options.sourceWidth].flat()[0]);
+  const [named] = [options.sourceNetwork].flat();
+  const network = named === 'onnx' ? undefined : (named ?? checkpoint?.network);
+  const side = [options.sourceSize].flat()[0] ?? checkpoint?.size ?? (network && defaultSize(network));
   const kind = { layout, imageColumn, labelColumn, drawTest: true };
   const dataset = data === undefined ? undefined : await loadData({ data, ...kind, signal });
   const images = dataset?.train && median(await sampleShortSides(dataset.train));

@@ -2,7 +2,7 @@ import type { MapsEvent } from '../native/addon.js';
 import type { OnnxSession } from '../networks/onnx/session.js';
 import { openOnnx, type Source, valuesOf } from '../networks/sources.js';
 
-/** Runs the sources of a run that are ONNX files. Batches come one after another, so each result has the same bits again. */
+/** Runs a run's ONNX sources. Batches run one after another, so that results are the same to the bit. */
 export class OnnxSources {
   readonly #sessions = new Map<number, OnnxSession>();
   #last: Promise<unknown> = Promise.resolve();
@@ -13,7 +13,7 @@ export class OnnxSources {
     private readonly threads: number,
   ) {}
 
-  /** What a source makes of a batch, as `answer()` of a run takes it; undefined after `close`. */
+  /** Returns a source's values for a batch, as `answer()` of a run takes them; undefined after `close`. */
   run(event: MapsEvent): Promise<Uint8Array | undefined> {
     const result = this.#last.then(() => this.#run(event));
     this.#last = result.catch(() => {});

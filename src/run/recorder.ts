@@ -12,8 +12,8 @@ import type { RunListener } from './events.js';
 import { type Materials, trainedNetwork } from './materials.js';
 import type { Context } from './run.js';
 
-/** ‖∇φ‖ is about 1 where the target suits its images (docs/fidelity.md). Beyond this, it is mostly rounding. */
-const sensibleGradient = 100;
+/** ‖∇φ‖ is about 1 if the target suits its images (docs/fidelity.md). Above this maximum, it is mostly rounding. */
+const maxGradient = 100;
 
 /** Writes a run's events to its folder, its logs and its report, and passes them on to the caller. */
 export class Recorder implements RunListener {
@@ -41,12 +41,12 @@ export class Recorder implements RunListener {
     return recorder;
   }
 
-  /** The run is finished. */
+  /** Ends the logs of a finished run. */
   async end(result: FinishedResult): Promise<void> {
     for (const log of this.logs) await log.end?.(result);
   }
 
-  /** The run ends before its last epoch. */
+  /** Writes the report of a run that ended before its last epoch. */
   async fail(error: Error): Promise<void> {
     const [{ message }, code] = [error, error instanceof L2TError ? error.code : 'INTERNAL'];
     const status: RunStatus =
@@ -99,7 +99,7 @@ export class Recorder implements RunListener {
 
   /** Warns once of a hypergradient from which w and λ learn nothing. */
   #warnOfGradient({ gradPhi = 0 }: EpochMetrics): void {
-    if (gradPhi <= sensibleGradient || !this.#gradientSensible) return;
+    if (gradPhi <= maxGradient || !this.#gradientSensible) return;
     this.#gradientSensible = false;
     const size = Math.round(gradPhi).toLocaleString('en');
     const message = `the gradient of the meta-networks has the norm ${size}, where about 1 is usual: it is mostly rounding, so w and λ learn little. Deep targets have it on small images and in small batches: use a larger {size} or {batch}, another {target}, or {method=fm}`;

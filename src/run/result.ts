@@ -13,26 +13,26 @@ import type { RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 
-/** Where something is computed. */
-type Place = Pick<RunSpec, 'threads' | 'device'>;
+/** The device and the threads that compute. */
+type Placement = Pick<RunSpec, 'threads' | 'device'>;
 
-/** What is known of a run that is finished. */
+/** The outcome of a finished run. */
 interface Finished extends Pick<RunResult, 'network' | 'lr'> {
   readonly result: FinishedResult;
   readonly timing: RunStore['timing'];
 }
 
-/** Rank 0 makes the report, if it is wanted and not there, at `place`. */
+/** Returns a finished run's result. Rank 0 makes the report, if the run asks for one and it is missing. */
 export async function resultOf(
   run: OpenRun,
   { network, lr, result, timing }: Finished,
   context: Context,
-  place: Place,
+  placement: Placement,
 ): Promise<RunResult> {
   const { path, record, store } = run;
   const { method, epochs: planned, report } = record.spec;
   const { epochs = planned } = result;
-  const of = await context.ranks.once(() => ({
+  const stored = await context.ranks.once(() => ({
     finetuned: store?.sources ?? [],
     learned: (store && learnedOf(store.data)) ?? null,
   }));
@@ -42,35 +42,35 @@ export async function resultOf(
     skipped: skippedTests(record),
     epochs,
     endedEarly: epochs < planned,
-    ...of,
+    ...stored,
     method,
     lr,
     run: path,
-    report: report ? await (store ? ensureReport(store, place, context) : join(path, reportName)) : null,
+    report: report ? await (store ? ensureReport(store, placement, context) : join(path, reportName)) : null,
     checkpoint: join(path, bestName),
     ...timing,
   };
 }
 
-/** The result of a run that was finished before. */
+/** Returns the result of a run that was finished before. */
 export async function finishedRun(
   run: OpenRun,
   result: FinishedResult,
   timing: RunStore['timing'],
   context: Context,
-  place: Partial<Place>,
+  placement: Partial<Placement>,
 ): Promise<RunResult> {
   const { spec } = run.record;
   const found = await context.ranks.once(() => run.store?.rates?.lr?.lr);
   const network = await context.ranks.network(join(run.path, bestName));
   const lr = spec.lr === 'auto' ? (found as number) : spec.lr;
-  return resultOf(run, { network, lr, result, timing }, context, { ...spec, ...place });
+  return resultOf(run, { network, lr, result, timing }, context, { ...spec, ...placement });
 }
 
-/** The run is finished, so a report that cannot be made is a warning. One that was made before the end is not enough. */
+/** Makes the final report if it is missing. A report that cannot be made is only a warning: the run is finished. */
 async function ensureReport(
   store: RunStore,
-  { threads, device }: Place,
+  { threads, device }: Placement,
   { emit, signal, warn }: Context,
 ): Promise<string | null> {
   const file = join(store.path, reportName);
@@ -90,7 +90,7 @@ async function ensureReport(
   }
 }
 
-/** Why a run that was interrupted has no result, and how to go on. */
+/** Returns the error that says why an interrupted run has no result, and how to continue it. */
 export function aborted({ path, record, store }: OpenRun, signal: AbortSignal | undefined): L2TError {
   const resume = resumeCommand(record.verb, path);
   const removed = store?.removed.join(' and ');

@@ -17,7 +17,7 @@ import type { TransferOptions } from './transfer.js';
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
 export const resumeSchema = transferSchema.pick({ threads: true, device: true });
 
-/** Options of `resume`: `threads`, `device`, and what only the API has. */
+/** Options of `resume`: `threads`, `device`, and those that only the API has. */
 export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
 
 /**
@@ -30,16 +30,16 @@ export function resume(folder: string, given: ResumeOptions = {}): Run {
   return resumeAs(undefined, folder, given);
 }
 
-/** As `resume`, of a run that `verb` began; undefined: of any. */
+/** Resumes a run that `verb` began; undefined: any run. */
 export function resumeAs(verb: RunRecord['verb'] | undefined, folder: string, given: ResumeOptions): Run {
   const path = attempted(() => requirePath(folder, 'The run folder'));
   return newRun(resumeSchema, given, async (changes, context) =>
-    continueRun(() => openOwn(verb, path(), context), changes, context),
+    continueRun(() => openBegunBy(verb, path(), context), changes, context),
   );
 }
 
-async function openOwn(verb: RunRecord['verb'] | undefined, path: string, { warn }: Context): Promise<RunStore> {
-  // Where there is no record, opening the folder says what is there.
+async function openBegunBy(verb: RunRecord['verb'] | undefined, path: string, { warn }: Context): Promise<RunStore> {
+  // Without a record, `RunStore.open` throws an error that says what the folder holds.
   const isRun = verb !== undefined && existsSync(join(path, recordName));
   const begun = isRun ? (await readRecord(path)).verb : verb;
   if (begun === verb) return RunStore.open(path, { onWarning: warn });
@@ -48,10 +48,11 @@ async function openOwn(verb: RunRecord['verb'] | undefined, path: string, { warn
 }
 
 /**
- * As `transfer` into the folder `out`, as often as it takes: it starts the run, continues it where it was interrupted, or
- * gives its result where it is finished. Several processes may try at once, also on several hosts that share the folder:
- * one trains, the others fail with INVALID_RUN. A failure is kept in failure.json in the folder, until the next attempt.
- * If data or sources with which the run began are gone, those given now stand in for them, if they hold the same.
+ * Calls `transfer` into the folder `out`, as often as it takes: starts the run, continues it where it was interrupted,
+ * or gives its result if it is finished. Several processes may try at once, also on several hosts that share the
+ * folder: one trains, the others fail with INVALID_RUN. A failure is kept in failure.json in the folder, until the next
+ * attempt. If data or sources with which the run began are gone, the given ones replace them if their content is the
+ * same.
  *
  * Fails as `transfer` and `resume`, and with INVALID_RUN if the folder holds a run with other options.
  */

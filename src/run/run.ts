@@ -28,13 +28,13 @@ export interface RunControl {
   readonly group?: GroupOptions | undefined;
 }
 
-/** What a finished run gives. */
+/** The result of a finished run. */
 export interface RunResult {
   /** The target with the weights of epoch `best.epoch`. */
   readonly network: Checkpoint;
   /** The file with this network: best.safetensors in the run folder. */
   readonly checkpoint: string;
-  /** On the test images, in [0, 1]. `accuracy`, `correct` and `total` are null if a split file names no test images. */
+  /** Test accuracy, in [0, 1]. `accuracy`, `correct` and `total` are null if a split file names no test images. */
   readonly accuracy: number | null;
   /** Number of test images that are classified correctly. */
   readonly correct: number | null;
@@ -46,7 +46,7 @@ export interface RunResult {
   readonly topK: TopAccuracy | null;
   /** The epoch of the result. */
   readonly best: {
-    /** From 0. */
+    /** Index of the epoch, from 0. */
     readonly epoch: number;
     /** Its validation accuracy, in [0, 1]; null without validation images. */
     readonly accuracy: number | null;
@@ -56,13 +56,13 @@ export interface RunResult {
      */
     readonly selected: boolean;
   };
-  /** Epochs that it trained. */
+  /** Number of epochs trained. */
   readonly epochs: number;
   /** True if `patience` ended the run before its last epoch. */
   readonly endedEarly: boolean;
-  /** The sources as they were fine-tuned first, in their order; empty without `sourceFinetune`. */
+  /** The fine-tuned sources, in their order; empty without `sourceFinetune`. */
   readonly finetuned: readonly FinetunedSource[];
-  /** What its meta-networks learned, in its last epoch; null if the method has none. */
+  /** Summary of w and λ in the last epoch; null if the method has no meta-networks. */
   readonly learned: Learned | null;
   /** The method. */
   readonly method: MethodName;
@@ -79,18 +79,18 @@ export interface RunResult {
 }
 
 /**
- * A run that trains on a thread of its own. Iterating over its events is optional: `step`, `rate`, `data`,
- * `listing` and `report` events that are not taken are dropped, oldest first; the others never are. Only one loop may iterate, once; if it is
- * left early, the run continues.
+ * A run that trains on a thread of its own. Iterating over its events is optional: `step`, `rate`, `data`, `listing`
+ * and `report` events that are not taken are dropped, oldest first; the others never are. Only one loop may iterate,
+ * once; if it is left early, the run continues.
  *
  * A failure rejects `result`, and the iteration throws it. An abort rejects `result` with ABORTED after everything is
- * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, a failure is an unhandled rejection;
- * an abort, for which the caller asked, is not.
+ * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, a failure is an unhandled
+ * rejection; an abort, for which the caller asked, is not.
  */
 export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implements AsyncIterable<Event> {
   readonly #result: Promise<Result>;
   readonly #events = new EventQueue<Event>(isDroppable, (error) => this.#lost(error));
-  /** Has the caller read `result`? */
+  /** True once the caller has read `result`. */
   #asked = false;
 
   /** @internal */
@@ -104,7 +104,7 @@ export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implemen
         const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
-        // A caller that iterates need not await `result`, too; nor need one that aborted the run.
+        // A caller that iterates, or that aborted the run, need not await `result`, too.
         if (this.#events.end(aborted ? undefined : { error }) || aborted) this.#result.catch(() => {});
         throw error;
       },
@@ -122,7 +122,7 @@ export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implemen
     return this.#events[Symbol.asyncIterator]();
   }
 
-  /** A failure that the loop did not throw, since it was left early: unhandled, unless `result` is read just after. */
+  /** Rejects with a failure that the loop, left early, did not throw, unless the caller reads `result` just after. */
   #lost(error: unknown): void {
     setImmediate(() => {
       if (!this.#asked) void Promise.reject(error);
@@ -135,7 +135,7 @@ const isDroppable = (event: RunEvent): boolean =>
     ? isDroppable(event.event)
     : ['step', 'data', 'rate', 'listing', 'report'].includes(event.type);
 
-/** The options in messages are spelled; other events stay as they are. */
+/** Spells the options in an event's message; other events stay as they are. */
 const spelledEvent = <Event extends RunEvent>(event: Event): Event =>
   event.type === 'warning' || event.type === 'note' ? { ...event, message: spelled(event.message) } : event;
 
@@ -150,38 +150,38 @@ function forgetFrames(error: unknown): void {
   }
 }
 
-/** What accompanies a run on its way. */
+/** The processes, the signal and the listeners of a run. */
 export interface Context {
   /** The processes that compute it. */
   readonly ranks: Ranks;
   readonly signal: AbortSignal | undefined;
-  /** Where the run's folder is made if none is named. */
+  /** Parent folder of the run's folder if none is named. */
   readonly runs: string;
-  /** Ranks but 0 emit nothing. */
+  /** Emits an event on rank 0; does nothing on other ranks. */
   emit(event: RunEvent): void;
   warn(message: string): void;
   note(message: string): void;
 }
 
-/** A run that is under way. Ranks but 0 know its record, but need not see its folder. */
+/** A run in progress. Ranks other than 0 know its record, but need not see its folder. */
 export interface OpenRun {
-  /** Of the folder, on rank 0's host. */
+  /** Path of the folder, on rank 0's host. */
   readonly path: string;
   readonly record: RunRecord;
-  /** On rank 0. */
+  /** Undefined on ranks other than 0. */
   readonly store: RunStore | undefined;
 }
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
-/** A run by the ranks of `given`, which may be any value. */
+/** Starts a run on the ranks of `argument`, the API call's options, which may be any value. */
 export function newRun<S extends Schema>(
   schema: S,
-  given: RunControl | undefined,
+  argument: RunControl | undefined,
   body: (options: Given<S>, context: Context) => Promise<RunResult>,
 ): Run {
   return new Run(async (emitted) => {
-    const { options, control } = takeBeforeJoining(schema, given, { signal: aSignal, group: aGroup });
+    const { options, control } = takeBeforeJoining(schema, argument, { signal: aSignal, group: aGroup });
     const runs = absolutePath('runs');
     const { signal } = control;
     return Ranks.use(control.group, signal, (ranks) => {

@@ -77,17 +77,17 @@ async function inStore(
   body: (run: OpenRun) => Promise<RunResult>,
 ): Promise<RunResult> {
   let store: RunStore | undefined;
-  const told = ranks.once(async () => {
+  const opening = ranks.once(async () => {
     store = await open();
     return { path: store.path, record: store.record };
   });
-  const run = told.then((opened) => body({ ...opened, store }));
-  // Where another rank fails, the store that was opened here is released.
-  await told.catch(() => {});
+  const run = opening.then((opened) => body({ ...opened, store }));
+  // If another rank fails, a store that was opened here must still be released.
+  await opening.catch(() => {});
   return store ? store.use(() => run) : run;
 }
 
-/** Checks everything, and loads what the run trains with. */
+/** Checks the options, and loads everything that the run trains with. */
 async function prepare(
   verb: RunRecord['verb'],
   given: TransferGiven,
@@ -97,14 +97,14 @@ async function prepare(
   const draft = read(given);
   const checkpoints = await loadSources(draft.sources, { ...draft, onWarning: context.warn, onNote: context.note });
   const sources = factsOf(checkpoints);
-  const place = ranks.device(given.device ?? 'auto');
-  const { device } = place;
+  const chosen = ranks.device(given.device ?? 'auto');
+  const { device } = chosen;
   const { threads } = ranks;
   threadsWarning(given.threads ?? threads, device).forEach(context.warn);
   requireComputable(draft, device, ranks.size);
   if (draft.sourceFinetune !== undefined) requireTrainable(draft.sources, '{sourceFinetune}');
   requireElsewhere(checkpoints, device, context);
-  const gathered = await gather(draft, place, checkpoints, context);
+  const gathered = await gather(draft, chosen, checkpoints, context);
   const { data } = gathered;
   if (data.skipped.length > 0) {
     const some = someOf(
@@ -140,7 +140,7 @@ function requireElsewhere(sources: readonly Source[], device: string, { ranks, n
   if (device !== 'cpu') note(`${path} runs on the CPU, as every ONNX file, and the target on ${device}`);
 }
 
-/** What a run's record says of its files. */
+/** Returns the facts about a run's files that its record keeps. */
 async function foundIn(
   { data, spec, initHash, phi, checkpoints }: Materials,
   context: Context,
@@ -162,8 +162,8 @@ async function foundIn(
 }
 
 /**
- * What all ranks that compute a run must have in common: the options that change its result, and what is in its files,
- * which each rank may see elsewhere.
+ * Returns the facts that all ranks of a run must have in common: the options that change its result, and the content of
+ * its files, which may lie elsewhere on each rank.
  */
 function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
   const hash = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
@@ -187,8 +187,8 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
 }
 
 /**
- * Fine-tunes the sources if it is wanted, finds the learning rate if there is none yet, and trains. If the run diverges,
- * the error says how the folder can still be used.
+ * Fine-tunes the sources if the options say so, finds the learning rate if there is none yet, and trains. If the run
+ * diverges, the error says how the folder can still be used.
  */
 async function trainIn(
   run: OpenRun,
@@ -227,18 +227,18 @@ export const continueRun = (
       return { result: saved?.result, moved: store.moved, before: store.ranks, timing: store.timing };
     });
     const { threads, device } = changes;
-    const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
-    if (result && !moved) return finishedRun(run, result, timing, context, place);
+    const placement = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+    if (result && !moved) return finishedRun(run, result, timing, context, placement);
     const materials = await ranks.agree(
       () => prepareAgain(run, changes, before, context),
       (prepared) => commonFacts({ ...run.record, spec: prepared.spec }, prepared.device.device),
     );
-    // The files were moved, and hold what they held.
-    if (result) return finishedRun(run, result, timing, context, place);
+    // The files were moved, and their content is unchanged.
+    if (result) return finishedRun(run, result, timing, context, placement);
     return trainIn(run, materials, saved, context);
   });
 
-/** Loads what the run trains with, and requires it to be what it was. `before`: the number of ranks of the last saved epoch. */
+/** Loads the run's materials, and requires them to be unchanged. `before`: number of ranks of the last saved epoch. */
 async function prepareAgain(
   run: OpenRun,
   changes: ResumeChanges,
@@ -272,7 +272,7 @@ async function prepareAgain(
   return materials;
 }
 
-/** Where this rank computes: as recorded, but for `changes`, its own GPU, and its share of the cores among other ranks. */
+/** Returns where this rank computes: as recorded, except for `changes`, its own GPU, and its share of the cores. */
 function placeAgain(
   recorded: RunSpec,
   changes: ResumeChanges,
@@ -318,9 +318,9 @@ async function startOrContinue(out: string, options: TransferGiven, context: Con
   const { threads, device, cache } = options;
   const open = () =>
     RunStore.open(out, { locked: true, onWarning: context.warn }, (written) => {
-      const wanted = read(options);
-      const record = withMovedFiles(written, wanted, context.warn);
-      requireSameOptions(out, record, wanted);
+      const draft = read(options);
+      const record = withMovedFiles(written, draft, context.warn);
+      requireSameOptions(out, record, draft);
       const kept = keptOptions(record.spec, options).map((name) => `{${name}}`);
       if (kept.length > 0) context.warn(`${out} goes on with its own ${kept.join(', ')}`);
       return record;
@@ -328,10 +328,10 @@ async function startOrContinue(out: string, options: TransferGiven, context: Con
   return continueRun(open, { threads, device, cache }, context);
 }
 
-/** The record with the given files in place of those that are not there any more. */
-function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message: string) => void): RunRecord {
+/** Returns the record with the given files in place of missing ones. */
+function withMovedFiles(record: RunRecord, draft: SpecDraft, onMoved: (message: string) => void): RunRecord {
   const moved: string[] = [];
-  const spec = withFiles(record.spec, wanted, (began, given) => {
+  const spec = withFiles(record.spec, draft, (began, given) => {
     if (given === began || existsSync(began)) return began;
     moved.push(`the run began with ${began}, which is not there any more: it goes on with ${given}`);
     return given;
@@ -341,17 +341,17 @@ function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message:
 }
 
 /** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
-function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
-  const flags = verb === 'transfer' ? differences(spec, wanted).map((name) => `{${name}}`) : ['the verb, pretrain'];
+function requireSameOptions(folder: string, { verb, spec }: RunRecord, draft: SpecDraft): void {
+  const flags = verb === 'transfer' ? differences(spec, draft).map((name) => `{${name}}`) : ['the verb, pretrain'];
   if (flags.length === 0) return;
   throw invalidRun(
     `${folder} holds a run with other options (${flags.join(', ')}): choose another {out}, or continue that run: ${resumeCommand(verb, folder)}`,
   );
 }
 
-/** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */
+/** Removes the failure of an earlier attempt, and writes that of `body`, unless it is an abort. */
 async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T> {
-  // A file of that name that is no record of a failure is somebody's own.
+  // Throws if the file is no record of a failure: it may be the user's own.
   await readFailure(out);
   await removeAll(out, [failureName]);
   try {
@@ -359,7 +359,7 @@ async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T
   } catch (error) {
     const { code = 'INTERNAL', message } = error as Partial<L2TError> & Error;
     if (code !== 'ABORTED') {
-      // The failure itself is the one to report.
+      // An error of this write is ignored, to report the failure itself.
       await writeFileAtomic(join(out, failureName), `${JSON.stringify({ code, message })}\n`).catch(() => {});
     }
     throw error;

@@ -7,7 +7,7 @@ import { onAbort, throwIfAborted } from '../system/abort.js';
 import { sum } from '../system/statistics.js';
 import { OnnxSources } from './onnx-sources.js';
 
-/** What to time: a run's spec, the target with its classes, and the sources without weights. */
+/** A run to time: its spec, the target with its classes, and the sources without weights. */
 export interface TimedRun {
   readonly spec: RunSpec;
   readonly target: NetworkSpec;
@@ -20,13 +20,13 @@ export interface StepTime {
   readonly max: number;
 }
 
-/** The most steps, and the seconds after which no further step begins. */
+/** The maximum number of steps, and the seconds after which no further step begins. */
 const limits = { steps: 4, seconds: 10 };
 
 /**
- * Times a few training steps, on random images with initial weights. The trainer itself runs
- * them, with any number of sources, as in a run. The first step counts only if it is the only one. Images are in
- * memory, so decoding is not included.
+ * Times a few training steps on random images with initial weights. The trainer itself runs them, with any number of
+ * sources, as in a run. The first step counts only if it is the only one. Images are in memory, so decoding is not
+ * included.
  * @throws L2TError INVALID_OPTION, DEVICE_UNAVAILABLE; ABORTED through `signal`.
  */
 export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<StepTime> {

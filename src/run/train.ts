@@ -17,7 +17,7 @@ import type { Context, OpenRun, RunResult } from './run.js';
 
 /**
  * Trains from the beginning or from the saved state, writes the run folder on rank 0, and tests. With `lr: 'auto'`, the
- * search for the learning rate comes first. `saved`: on rank 0.
+ * search for the learning rate comes first. `saved` is set on rank 0 alone.
  * @throws L2TError ABORTED after everything is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
  */
 export async function train(
@@ -91,8 +91,8 @@ const countImages = ({ train, unlabelled, validation, test }: TrainingData) => (
 });
 
 /**
- * Runs the job; every epoch and save is on disk before training goes on. `network`: on ranks but 0, the best epoch's
- * weights.
+ * Runs the native run; every epoch and save is on disk before training goes on. `network`: the best epoch's weights, on
+ * ranks other than 0.
  */
 async function runNative(
   native: RunMaterials,
@@ -114,8 +114,8 @@ async function runNative(
 }
 
 /**
- * Makes a native run, starts it through `begin`, decodes the images and runs the ONNX files that it requests, and stops it on the signal. A
- * failure here reaches the other ranks; theirs reaches this one.
+ * Makes a native run and starts it through `begin`; decodes the images and runs the ONNX files that it requests; stops
+ * it on the signal. A failure on one rank reaches all.
  * @throws the error that `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
  */
 export async function driveRun<T>(
@@ -164,7 +164,7 @@ export async function driveRun<T>(
   const forget = onAbort(signal, stop);
   try {
     if (signal?.aborted) stop();
-    // If the native part fails here, it fails on the other ranks, too: there is nothing to tell them.
+    // If the native part fails here, it fails on the other ranks, too: they need no message.
     const result = await begin(run).catch((error: unknown) => {
       throw failure ? failure.error : error;
     });

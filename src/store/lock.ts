@@ -20,7 +20,7 @@ import {
 } from '../system/files.js';
 import { readSystem } from '../system/limits.js';
 
-/** Milliseconds between two signs of life of a holder, and without one until a holder on another host counts as gone. */
+/** Milliseconds between a holder's signs of life; and, without one, until a holder on another host counts as gone. */
 const [beatEvery, goneAfter] = [10_000, 60_000];
 
 /** The content of lock.holder: who holds the folder. */
@@ -47,7 +47,7 @@ const holderFileOf = (folder: string): string => join(folder, holderName);
 const thisBoot = (): string =>
   createHash('sha256').update(readSystem('/proc/sys/kernel/random/boot_id')).digest('hex').slice(0, 12);
 
-/** The holder as its file says; undefined if there is none, or another program wrote it. */
+/** Reads the holder from its file; undefined if there is none, or another program wrote it. */
 async function readHolder(folder: string): Promise<Holder | undefined> {
   try {
     return await withFile(holderFileOf(folder), async (handle) => {
@@ -64,7 +64,7 @@ async function readHolder(folder: string): Promise<Holder | undefined> {
   }
 }
 
-/** Milliseconds since the last sign of life, by the clock of the file system where the folder can be written. */
+/** Returns the milliseconds since the last sign of life, by the file system's clock if the folder can be written. */
 async function ageOf(folder: string, { beat }: Holder): Promise<number> {
   const probe = temporaryOf(lockOf(folder));
   try {
@@ -83,14 +83,14 @@ const isOfThisProcess = (holder: Holder): boolean =>
   holder.process === process.pid && holder.host === hostname() && holder.boot === thisBoot();
 
 /**
- * Who holds a folder whose kernel lock is taken (true), free (false), or unknown, since the file system has no locks.
- * Many network file systems lock within one host only, so a holder on another host is respected as well, as long as it
- * gives signs of life.
+ * Returns who holds a folder, and if that process is alive. `locked`: the kernel's lock is taken (true), free (false),
+ * or undefined if the file system has no locks. Many network file systems lock within one host only, so a holder on
+ * another host is respected as well, as long as it gives signs of life.
  */
 async function judge(folder: string, locked: boolean | undefined) {
   let holder = await readHolder(folder);
   if (locked) {
-    // Who has just taken the lock writes its name in a moment.
+    // A process that has just taken the lock writes its name in a moment.
     for (let attempt = 0; attempt < 10 && holder === undefined; attempt++) {
       await wait(50);
       holder = await readHolder(folder);
@@ -108,7 +108,7 @@ async function judge(folder: string, locked: boolean | undefined) {
   return { alive: age <= goneAfter, name: `${nameOf(holder)}, whose last sign of life was ${seconds} s ago` };
 }
 
-/** The negative result of a native call as the system's error. */
+/** Returns the negative result of a native call as the system's error. */
 function systemError(result: number): NodeJS.ErrnoException {
   const code = getSystemErrorName(result);
   return Object.assign(new Error(code), { code });
@@ -117,7 +117,7 @@ function systemError(result: number): NodeJS.ErrnoException {
 const { EAGAIN, ENOLCK, EOPNOTSUPP, ENOSYS, ENOENT, ENOTDIR } = constants.errno;
 const lacksLocks = (result: number): boolean => [ENOLCK, EOPNOTSUPP, ENOSYS].includes(-result);
 
-/** Who holds the folder, to end a sentence; undefined if nobody does. It writes nothing. @throws L2TError FILE_ACCESS. */
+/** Returns a folder's holder, to end a sentence; undefined if none. It writes nothing. @throws L2TError FILE_ACCESS. */
 export async function holderOf(folder: string): Promise<string | undefined> {
   const found = environment().isLocked(lockOf(folder));
   if ([ENOENT, ENOTDIR].includes(-found)) return undefined;
@@ -166,7 +166,7 @@ export class FolderLock {
     return lock;
   }
 
-  /** As `acquire`, but where another one holds the folder, it returns who that is. */
+  /** Does the same as `acquire`, but returns the name of another holder instead of throwing an error. */
   static async tryAcquire(folder: string, onWarning: (message: string) => void): Promise<FolderLock | string> {
     const path = lockOf(folder);
     await reaching(path, () => requireReplaceable(path));
@@ -192,7 +192,7 @@ export class FolderLock {
     }
   }
 
-  /** Writes the same again, not utimes: the time is then that of the file system's own clock. */
+  /** Writes the same text again, instead of utimes, so that the time is that of the file system's own clock. */
   async #beat(): Promise<void> {
     try {
       if ((await readHolder(this.folder))?.text !== this.text) return;
@@ -204,7 +204,7 @@ export class FolderLock {
         await file.close();
       }
     } catch {
-      // If it goes on, another host takes the folder over, and the next write finds that out.
+      // If this keeps failing, another host takes the folder over, and the next write notices that.
     }
   }
 

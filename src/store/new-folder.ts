@@ -29,7 +29,7 @@ export async function removeAll(path: string, names: readonly string[]): Promise
   }
 }
 
-/** The first of RUNS/NAME-1, RUNS/NAME-2, … that does not exist. */
+/** Returns the first of RUNS/NAME-1, RUNS/NAME-2, … that does not exist. */
 export function firstFree(runs: string, name: string): string {
   for (let k = 1; ; k++) {
     const path = join(runs, `${name}-${k}`);
@@ -37,7 +37,7 @@ export function firstFree(runs: string, name: string): string {
   }
 }
 
-/** The plan of an experiment, in its folder; its other files before the first run are written before it. */
+/** The plan of an experiment, in its folder. It is written last of the files that precede the first run. */
 export const planName = 'plan.yaml';
 const experimentFiles = ['split.json', 'runs.txt', 'array.sbatch'];
 
@@ -52,13 +52,13 @@ export async function requireUnused(path: string): Promise<void> {
 }
 
 /**
- * As `requireUnused`, for a caller that holds the lock. Returns the files of the run that saved nothing, in the order in
- * which to remove them: its record last, so that what is left is always recognised.
+ * Does the same as `requireUnused`, for a caller that holds the lock. Returns the files of the run that saved nothing,
+ * in the order of removal: its record last, so that the remaining files are always recognised.
  */
 export async function requireStartable(path: string): Promise<readonly string[]> {
   const names = await listFolder(path);
   const failure = names.filter((name) => name === failureName);
-  // One that is no record of a failure is somebody's own.
+  // Throws if the file is no record of a failure: it may be the user's own.
   await readFailure(path);
   // Sources that an earlier run fine-tuned here are used again.
   const others = names.filter(
@@ -94,9 +94,8 @@ export async function requireRecord(path: string): Promise<void> {
 const isIgnored = (name: string): boolean => /^lock(\.holder)?$/.test(name) || isTemporary(name);
 
 /**
- * The files of a run that diverged or was killed before its first save: its record, its learning rate, its
- * logs and its report.
- * Undefined if the folder holds no record, or anything else.
+ * Returns the files of a run that diverged or was killed before its first save: its record, its learning rate, its logs
+ * and its report. Undefined if the folder holds no record, or anything else.
  */
 async function leftUnsaved(path: string, names: readonly string[]): Promise<readonly string[] | undefined> {
   if (!names.includes(recordName)) return undefined;
@@ -119,14 +118,14 @@ async function used(path: string, others: readonly string[]): Promise<L2TError> 
   return invalidRun(`${path} ${advice}.`);
 }
 
-/** The record of the run in a folder; undefined where it is damaged. @throws L2TError FILE_ACCESS. */
+/** Reads the record of the run in a folder; undefined if it is damaged. @throws L2TError FILE_ACCESS. */
 const readableRecord = (path: string): Promise<RunRecord | undefined> =>
   readRecord(path).catch((error: unknown) => {
     if (error instanceof L2TError && error.code === 'INVALID_RUN') return undefined;
     throw error;
   });
 
-/** The verb of the experiment in a folder; undefined if it holds none. */
+/** Returns the verb of the experiment in a folder; undefined if it holds none. */
 async function experimentVerb(path: string): Promise<string | undefined> {
   if (existsSync(join(path, decisionsName))) return 'train';
   const file = join(path, planName);

@@ -29,7 +29,7 @@ const source = z.strictObject({
   licence: z.string().optional(),
 });
 
-/** A spec that was written: its rows are those of the table, and each that has a default must be there. */
+/** A recorded spec: its rows are those of the table, and none that has a default may be missing. */
 const spec = z
   .strictObject({
     ...Object.fromEntries(recordedRows.map(({ name }) => [name, transferSchema.shape[name].optional()])),
@@ -59,7 +59,7 @@ const record = z.strictObject({
   ranks: z.int().min(1),
   spec,
   /**
-   * What a resume must find unchanged. `folder`, the hash of the whole data folder, is there only if split.json
+   * Facts that a resume must find unchanged. `folder`, the hash of the whole data folder, is there only if split.json
    * names test images; `eval` must find it unchanged.
    */
   found: z.strictObject({
@@ -109,7 +109,7 @@ export function parseRecord(text: string, file: string): RunRecord {
   throw invalidRun(`${file} is damaged: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`);
 }
 
-/** Where there is no number, the file is damaged. */
+/** Refuses another format. A file without a number is damaged: parsing refuses it. */
 function requireFormat(value: unknown, file: string): void {
   const { format } = (value ?? {}) as { readonly format?: unknown };
   if (typeof format !== 'number' || format === runFormat) return;

@@ -15,15 +15,15 @@ import { parseRecord, type RunRecord } from './record.js';
 /** Names of files in a run folder: the options, the learning rates that were found, the model card. */
 export const recordName = 'options.yaml';
 export const rateName = 'rate.json';
-/** What came of the sources that were fine-tuned first. */
+/** Results of the sources that were fine-tuned first. */
 export const sourcesName = 'sources.json';
-/** A line for each epoch: what is reproducible, and how long it took. */
+/** Files with a line for each epoch: its reproducible numbers, and its times. */
 export const metricsName = 'metrics.jsonl';
 export const timingName = 'timing.jsonl';
 /** All that a resume needs, and the result of a finished run. */
 export { bestName, stateName };
 export const cardName = 'README.md';
-/** Why the run failed when it was last tried, if it did (`resumeOrStart`). */
+/** The failure of the last attempt, if it failed (`resumeOrStart`). */
 export const failureName = 'failure.json';
 
 const rateTrial = z.strictObject({
@@ -49,7 +49,7 @@ const foundRates = z.strictObject({ lr: foundRate.optional(), metaLr: z.number()
 const finetunedSource = z.strictObject({
   /** SHA-256 of its weights. */
   weights: z.string(),
-  /** On the test images, in [0, 1]; null without any. */
+  /** Accuracy on the test images, in [0, 1]; null without any. */
   accuracy: z.number().nullable(),
   /** Seconds of its training and validation. */
   seconds: z.number(),
@@ -58,7 +58,7 @@ const finetunedSource = z.strictObject({
 /** A source that was fine-tuned before the run. */
 export type FinetunedSource = Readonly<z.output<typeof finetunedSource>>;
 
-/** The folder of the run that fine-tunes a source: in that of the run, or beside it, where runs with equal images share it. */
+/** Returns the folder of a source's fine-tuning: in the run's, or beside it, where runs with equal images share it. */
 export function sourceFolder(
   run: string,
   { shareSource, perClass, seed }: Pick<RunRecord['spec'], 'shareSource' | 'perClass' | 'seed'>,
@@ -82,7 +82,7 @@ const finished = z.object({
   correct: z.int().nullable(),
   total: z.int().nullable(),
   accuracy: z.number().nullable(),
-  /** Null of fewer classes. */
+  /** Null without test images, and with five classes or fewer. */
   topK: z.object({ k: z.int(), correct: z.int(), accuracy: z.number() }).nullable(),
   /** Epochs done. */
   epochs: z.int(),
@@ -92,7 +92,7 @@ const finished = z.object({
 /** The result that a finished run saves in its state's metadata; its times are the sums of timing.jsonl. */
 export type FinishedResult = z.output<typeof finished>;
 
-/** Which epoch's weights the result has, to follow its number. */
+/** Returns how the result's epoch was chosen, to follow its number. */
 export const whichOf = ({ selected }: FinishedResult['best']): string =>
   selected ? 'the best on the validation images' : 'the last';
 
@@ -106,11 +106,11 @@ export interface EpochTiming {
   /** Time of training and validation. */
   readonly seconds: number;
   readonly steps: number;
-  /** Absent where no step was left after a resume. */
+  /** Absent if no step was left after a resume. */
   readonly imagesPerSecond?: number;
-  /** The most memory that the process had used so far, bytes. */
+  /** Peak memory of the process so far, bytes. */
   readonly peakMemory: number;
-  /** Only on a GPU. */
+  /** Absent on a CPU. */
   readonly gpuMemory?: GpuMemory;
   /** Number of processes that computed it; absent: 1. */
   readonly ranks?: number;
@@ -137,17 +137,17 @@ const failureSchema = z.object({ code: z.string(), message: z.string() });
 export type RunFailure = z.output<typeof failureSchema>;
 
 /**
- * Why the run in a folder failed when it was last tried; undefined if it did not, or was not tried by `resumeOrStart`.
+ * Reads why the last attempt of the run in a folder failed; undefined if it did not, or was not by `resumeOrStart`.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export const readFailure = (folder: string): Promise<RunFailure | undefined> =>
   readObject(join(folder, failureName), failureSchema, 'it is no record of a failure');
 
-/** The object in a file of one; undefined where there is no such file. */
+/** Reads the JSON object in a file; undefined if there is no such file. */
 const readObject = async <S extends z.ZodType>(file: string, form: S, problem: string) =>
   existsSync(file) ? parsed(await readText(file), form, file, problem) : undefined;
 
-/** The value as it was written: its keys keep their order. */
+/** Parses JSON and checks its form. The keys of the value keep their order. */
 function parsed<S extends z.ZodType>(text: string, form: S, file: string, problem: string): z.output<S> {
   try {
     const value = parseJson(text);
@@ -158,14 +158,14 @@ function parsed<S extends z.ZodType>(text: string, form: S, file: string, proble
   }
 }
 
-/** How a run stands. A killed one is interrupted. */
+/** The state of a run. A killed run is interrupted. */
 export type RunStatus =
   | { readonly state: 'running'; readonly holder?: string }
   | { readonly state: 'failed'; readonly failure: RunFailure }
   | { readonly state: 'interrupted' | 'finished' };
 
 /**
- * How the unfinished run in a folder stands.
+ * Reads the state of the unfinished run in a folder.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function readStatus(folder: string): Promise<RunStatus> {
@@ -179,11 +179,11 @@ export async function readStatus(folder: string): Promise<RunStatus> {
 export interface RunData {
   readonly folder: string;
   readonly record: RunRecord;
-  /** Undefined where both were given, or are not found yet. */
+  /** Undefined if both were given, or are not found yet. */
   readonly rates: FoundRates | undefined;
   /** The sources that were fine-tuned first, once all are. */
   readonly sources: readonly FinetunedSource[] | undefined;
-  /** By epoch, as far as the run is. */
+  /** Metrics of the epochs done. */
   readonly metrics: readonly EpochMetrics[];
   readonly timing: readonly EpochTiming[];
   /** Undefined until the run is finished. */
@@ -197,7 +197,7 @@ export interface RunData {
  */
 export async function readRunData(folder: string): Promise<RunData> {
   const record = await readRecord(folder);
-  // Before the result: a run may end meanwhile.
+  // This comes before the result: a run may end meanwhile.
   const status = await readStatus(folder);
   const progress = await readProgress(folder);
   const state = join(folder, stateName);
@@ -205,13 +205,13 @@ export async function readRunData(folder: string): Promise<RunData> {
   return { folder, record, ...progress, result, status: result ? { state: 'finished' } : status };
 }
 
-/** What options.yaml says. @throws L2TError INVALID_RUN, FILE_ACCESS. */
+/** Reads options.yaml. @throws L2TError INVALID_RUN, FILE_ACCESS. */
 export async function readRecord(folder: string): Promise<RunRecord> {
   const file = join(folder, recordName);
   return parseRecord(await readText(file), file);
 }
 
-/** How far a run is. Lines after those of `epochs` epochs are not looked at. @throws L2TError INVALID_RUN, FILE_ACCESS. */
+/** Reads a run's progress. Lines after the first `epochs` are ignored. @throws L2TError INVALID_RUN, FILE_ACCESS. */
 export async function readProgress(
   folder: string,
   epochs?: number,
@@ -227,7 +227,7 @@ export async function readProgress(
   return { rates, sources, metrics, timing };
 }
 
-/** What every line must have, so that a page of it can be drawn. */
+/** Fields that every line must have, so that a page can be drawn from it. */
 const metricsLine = z.looseObject({
   epoch: z.number(),
   lr: z.number(),
@@ -249,7 +249,7 @@ const timingLine = z.looseObject({
   peakMemory: z.number(),
 });
 
-/** The objects of a file with one JSON object a line, one an epoch; none where there is no such file. */
+/** Reads a file with one JSON object a line, one an epoch; none if there is no such file. */
 async function readLines<T extends { readonly epoch: number }>(
   file: string,
   form: z.ZodType,

@@ -46,20 +46,20 @@ export interface SavedEpoch {
   readonly timing: EpochTiming;
 }
 
-/** What a resume continues from. */
+/** The state from which a resume continues. */
 export type SavedRun = NonNullable<Awaited<ReturnType<RunStore['load']>>>;
 
-/** How a run's folder is locked: by the caller already, or here; `onWarning` is then told of a lock that is taken over. */
+/** The lock of a run's folder: held by the caller, or taken here; `onWarning` is then told of a takeover. */
 interface Locking {
   readonly locked?: true | undefined;
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, sources.json (of
- * sources that were fine-tuned first), rate.json (learning rates that were found), metrics.jsonl, timing.jsonl,
- * last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each is written
- * atomically. state.safetensors is written last, so the files that it depends on exist.
+ * The folder of a run. This class alone reads and writes the files that a resume needs: options.yaml, split.json,
+ * sources.json (of sources that were fine-tuned first), rate.json (learning rates that were found), metrics.jsonl,
+ * timing.jsonl, last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each
+ * is written atomically. state.safetensors is written last, so the files that it depends on exist.
  */
 export class RunStore {
   #rates: FoundRates | undefined;
@@ -70,13 +70,13 @@ export class RunStore {
 
   private constructor(
     readonly path: string,
-    /** As written, but for files that are elsewhere now. */
+    /** The record as written, except for files that are elsewhere now. */
     readonly record: RunRecord,
     private readonly written: RunRecord,
     private readonly lock: FolderLock | undefined,
   ) {}
 
-  /** Are files of the run elsewhere now than where it began? */
+  /** True if files of the run are elsewhere now than when it began. */
   get moved(): boolean {
     return this.record !== this.written;
   }
@@ -90,7 +90,7 @@ export class RunStore {
     return RunStore.#locked(path, locking, async (lock) => {
       const replaced = await requireStartable(path);
       await removeLeftOvers(path);
-      // Before anything is written, so that the folder never mixes the files of two runs, even if this is interrupted.
+      // This precedes all writes, so that the folder never mixes the files of two runs, even if it is interrupted.
       await removeAll(path, replaced);
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
       await writeFileAtomic(join(path, recordName), formatRecord(record));
@@ -99,7 +99,7 @@ export class RunStore {
   }
 
   /**
-   * Opens the folder of a run to continue. `located` may say where the files are now that the record names, or refuse.
+   * Opens the folder of a run to continue. `located` may return the record with the current paths of files, or refuse.
    * @throws L2TError INVALID_RUN if the folder holds no run, is damaged or in use; FILE_ACCESS; what `located` throws.
    */
   static async open(
@@ -151,14 +151,14 @@ export class RunStore {
     this.#sources = sources;
   }
 
-  /** What was found before training: its name in the state, its file, and the JSON that a resume must find again. */
+  /** Values found before training: the key in the state, the file, and the JSON that a resume must find again. */
   get #found() {
     const sources = this.#sources?.map(({ weights }) => weights);
     const found = [['rate', rateName, this.#rates] as const, ['sources', sourcesName, sources] as const];
     return found.map(([key, name, value]) => ({ key, name, json: value && formatFound(value) }));
   }
 
-  /** Has anything been saved from which a resume can continue? */
+  /** True if anything has been saved from which a resume can continue. */
   get saved(): boolean {
     return this.#saved;
   }
@@ -168,7 +168,7 @@ export class RunStore {
     return this.#epochs;
   }
 
-  /** What a report shows of the run while it goes on. */
+  /** The data of a report while the run goes on. */
   get data(): RunData {
     const [metrics, timing] = [this.#epochs.map((epoch) => epoch.metrics), this.#epochs.map((epoch) => epoch.timing)];
     const { path: folder, record, rates, sources } = this;
@@ -252,7 +252,7 @@ export class RunStore {
   }
 
   /**
-   * Reads what was saved; undefined if the run ended before its first save. Metrics and timings are cut back to the
+   * Reads the saved state; undefined if the run ended before its first save. Metrics and timings are cut back to the
    * epochs that the state knows.
    * @throws L2TError INVALID_RUN, naming the file.
    */
@@ -261,9 +261,9 @@ export class RunStore {
     if (!existsSync(file)) {
       const { rates, sources, metrics } = await readProgress(this.path);
       [this.#rates, this.#sources] = [rates, sources];
-      // Each epoch saves a state, so somebody has removed it. What was trained must stay.
+      // Each epoch saves a state, so somebody has removed it. The trained network must stay.
       if (metrics.length > 1) throw damagedFile(file, 'it is missing');
-      // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
+      // A process left these that ended between its first checkpoint and its first state: a new start rewrites them.
       const logs = (await listFolder(this.path)).filter((name) => isOfLogs(this.record.spec.log ?? [], name));
       await removeAll(this.path, [bestName, lastName, metricsName, timingName, ...logs]);
       return undefined;

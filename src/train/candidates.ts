@@ -25,7 +25,7 @@ export interface Candidate {
   readonly ms?: number | undefined;
 }
 
-/** What the result may cost; absent: any. */
+/** Limits on the result's cost; absent: no limit. */
 export interface Budget {
   readonly maxMs?: number | undefined;
   readonly maxParams?: number | undefined;
@@ -36,9 +36,9 @@ const widths = [0.25, 0.5, 1];
 const sizes = [32, 64, 128, 224];
 /** Variants with the costs of resnet20 and resnet32: a race between them and those would only take time. */
 const variants: readonly NetworkName[] = ['resnet20_a', 'resnet32_a'];
-/** The most candidates of a race, and the most that are timed to find them. */
-export const mostCandidates = 8;
-const mostTimed = 16;
+/** Maximum numbers of candidates of a race, and of those that are timed to find them. */
+export const maxCandidates = 8;
+const maxTimed = 16;
 
 /** @throws L2TError INVALID_OPTION if the images are too small for the network. */
 export function candidateOf(network: NetworkName, width: number, size: number, classes: number): Candidate {
@@ -56,7 +56,7 @@ export const nameOf = ({ network, width, size }: Pick<Candidate, 'network' | 'wi
 /** A width and a size that every candidate has; absent: any. */
 type Shape = { readonly [key in 'width' | 'size']?: number | undefined };
 
-/** The networks with fewer operations than `largest`, on images up to its size; most operations first. */
+/** Returns the networks with fewer operations than `largest`, on images up to its size; most operations first. */
 function candidatesBelow(largest: Candidate, classes: number, { width: only, size: side }: Shape): Candidate[] {
   const fitting = side === undefined ? sizes.filter((size) => size <= largest.size) : [side];
   const tried = only === undefined ? widths : [only];
@@ -76,14 +76,14 @@ function candidatesBelow(largest: Candidate, classes: number, { width: only, siz
     .sort((a, b) => b.flops - a.flops);
 }
 
-/** Does a candidate, as far as its costs are known, fit? */
+/** Checks whether a candidate fits, as far as its costs are known. */
 export const fits = ({ parameters, mb, ms = 0 }: Candidate, { maxParams, maxMb, maxMs }: Budget): boolean =>
   parameters <= (maxParams ?? parameters) && mb <= (maxMb ?? mb) && ms <= (maxMs ?? ms);
 
 /**
- * The candidates that fit and are `trainable`, most operations first, at most eight; if none is, the one with the fewest. With `maxMs` they are timed by `time`, except where an
- * estimate from the operations says that it is hopeless.
- * @throws L2TError INVALID_OPTION if none fits, with the fastest, the smallest and the lightest.
+ * Returns the candidates that fit and are `trainable`, most operations first, at most eight; if none is trainable, the
+ * fitting one with the fewest. With `maxMs`, `time` times them, unless an estimate from the operations is far above it.
+ * @throws L2TError INVALID_OPTION if none fits; it names the fastest, the smallest and the lightest.
  */
 export async function fittingCandidates(
   source: Candidate,
@@ -99,7 +99,7 @@ export async function fittingCandidates(
   const fitting = all.filter((candidate) => fits(candidate, budget));
   const quick = fitting.filter(trainable);
   const small = quick.length > 0 ? quick : fitting.slice(-1);
-  if (maxMs === undefined && small.length > 0) return small.slice(0, mostCandidates);
+  if (maxMs === undefined && small.length > 0) return small.slice(0, maxCandidates);
   const timed = new Map<Candidate, number>();
   const timing = async (candidate: Candidate): Promise<Candidate> => {
     const ms = timed.get(candidate) ?? (await time(candidate));
@@ -110,7 +110,7 @@ export async function fittingCandidates(
   const estimate = estimateBy(source, fewest);
   const chosen: Candidate[] = [];
   for (const candidate of small) {
-    if (chosen.length === mostCandidates || timed.size >= mostTimed) break;
+    if (chosen.length === maxCandidates || timed.size >= maxTimed) break;
     if (estimate(candidate) > 1.3 * (maxMs as number)) continue;
     const known = await timing(candidate);
     if (fits(known, budget)) chosen.push(known);
@@ -140,7 +140,7 @@ async function inTurn<T, R>(items: readonly T[], body: (item: T) => Promise<R>):
   return results;
 }
 
-/** Milliseconds as a sum of a part by operations and a part by layers, through the two networks that were timed. */
+/** Returns an estimate in milliseconds: a part by operations and a part by layers, through two timed networks. */
 function estimateBy(a: Candidate, b: Candidate): (candidate: Candidate) => number {
   const [first, second] = [a.ms as number, b.ms as number];
   const determinant = a.flops * b.layers - b.flops * a.layers;

@@ -21,7 +21,7 @@ const candidate = z.object({
   ms: z.number().optional(),
 });
 
-/** What is decided, in the order of the stages. */
+/** The kinds of decisions, in the order of the stages. */
 const kinds = {
   /** The images, and how long one takes to be read. `fewest`: training images of the smallest class. */
   data: z.object({
@@ -31,7 +31,7 @@ const kinds = {
   }),
   /** The source's network (without one, the usual target), and a step of its training. `fits`: it is within the budget. */
   source: z.object({ candidate, work, fits: z.boolean() }),
-  /** The networks within the budget, and a step of each. None if the source is. */
+  /** The networks within the budget, and a step of each. Empty if the source is within it. */
   candidates: z.array(z.object({ candidate, work })),
   /** The epochs of each stage. */
   schedule: z.object({
@@ -63,7 +63,7 @@ const fileSchema = z.object({
 
 export type CheckedTrainOptions = Given<typeof trainSchema>;
 
-/** What accompanies a training on its way. */
+/** The signal, the start time and the listeners of a training. */
 export interface Context {
   readonly signal: AbortSignal | undefined;
   readonly began: number;
@@ -71,7 +71,7 @@ export interface Context {
   note(message: string): void;
 }
 
-/** What was decided, in decisions.json of a folder, or in memory alone. */
+/** The decisions of a training, in decisions.json of a folder, or in memory alone. */
 export class Decisions {
   private constructor(
     private readonly folder: string | undefined,
@@ -100,7 +100,7 @@ export class Decisions {
     }
   }
 
-  /** The decision of this kind that is there, the n-th from 0. Else `make` makes it, and it is written first. */
+  /** Returns the n-th decision of this kind, from 0. If there is none, `make` makes it, and it is written first. */
   async decide<K extends Kind>(kind: K, make: () => Promise<z.output<Kinds[K]>>, n = 0): Promise<z.output<Kinds[K]>> {
     const before = this.entries.filter((entry) => entry.kind === kind)[n];
     if (before !== undefined) return before.value as z.output<Kinds[K]>;

@@ -23,9 +23,9 @@ import type { CheckedTrainOptions, Context, Decisions } from './decisions.js';
 import { costOf, type Images, isTrainable, type Schedule, scheduleOf, type Work } from './schedule.js';
 import { msOf, type Teacher, workOf } from './timing.js';
 
-/** What `train` would do: the plan of a dry run. */
+/** The plan of `train`, as a dry run shows it. */
 export interface TrainPlan {
-  /** How the smaller network would learn: from the source by this method. */
+  /** The method by which the smaller network would learn from the source. */
   readonly method: MethodName;
   /** The number of classes. */
   readonly classes: number;
@@ -35,9 +35,9 @@ export interface TrainPlan {
   readonly images: Images;
   /** The source's network, or without one the usual target. */
   readonly source: TrainCandidate & {
-    /** Is it within the budget? */
+    /** True if it is within the budget. */
     readonly fits: boolean;
-    /** Was a source given that can be fine-tuned? */
+    /** True if a source was given that can be fine-tuned. */
     readonly given: boolean;
   };
   /** The networks within the budget, the largest first; none if the source is the result. */
@@ -61,23 +61,23 @@ export interface TrainCandidate {
  */
 export const learningOptions = { method: 'fm', beta: 1.5 } as const;
 
-/** The fewest training images of a class with which there is a race: a fifth of them judges. */
-const fewestForRace = 10;
+/** Minimum number of training images of a class for a race, which a fifth of them judges. */
+const minForRace = 10;
 
-/** The options with absolute paths, and where they are computed; checked as far as that shows without reading images. */
-export async function complete(given: CheckedTrainOptions): Promise<CheckedTrainOptions> {
-  const { source, fromScratch, device, threads, unlabelled } = given;
-  const data = required(trainSchema, given, 'data');
+/** Returns the options with absolute paths, device and threads, checked as far as possible without reading images. */
+export async function complete(options: CheckedTrainOptions): Promise<CheckedTrainOptions> {
+  const { source, fromScratch, device, threads, unlabelled } = options;
+  const data = required(trainSchema, options, 'data');
   if (source !== undefined && fromScratch)
     throw invalidOption('{fromScratch} trains without a source: leave out {source}.');
-  if (source === undefined && !fromScratch) throw await missingSource(given, data);
+  if (source === undefined && !fromScratch) throw await missingSource(options, data);
   const method = source === undefined ? 'scratch' : learningOptions.method;
-  read({ ...dataOptions(given), method, target: 'resnet20', source, unlabelled });
+  read({ ...dataOptions(options), method, target: 'resnet20', source, unlabelled });
   const place = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
-  return withPaths(trainSchema, { ...given, ...place }, (path) => absolute(path));
+  return withPaths(trainSchema, { ...options, ...place }, (path) => absolute(path));
 }
 
-/** Names the published source for images of this size. */
+/** Returns an error that names the published source for images of this size. */
 async function missingSource(
   { layout, imageColumn, labelColumn }: CheckedTrainOptions,
   data: string,
@@ -150,7 +150,7 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
   const candidates = await decisions.decide('candidates', async () => {
     if (first.fits && tuned) return [];
     const perOperation = first.work.seconds / first.work.batch / first.candidate.flops;
-    // Small networks take longer for an operation: what this leaves out would not be ready in time.
+    // Small networks take longer for an operation: the networks left out here would not be ready in time.
     const trainable = ({ size, flops }: Candidate) => {
       const batch = Math.min(defaultBatch(size, images.train), images.train);
       return isTrainable({ seconds: (batch * flops * perOperation) / 2, batch, size }, images, time);
@@ -177,7 +177,7 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
       images,
       source: tuned ? first.work : undefined,
       candidates: candidates.map(({ work }) => work),
-      races: fewest >= fewestForRace && candidates.length > 1,
+      races: fewest >= minForRace && candidates.length > 1,
       baseline: baseline && source !== undefined,
     }),
   );
@@ -198,7 +198,7 @@ async function loadFrozen(path: string): Promise<Teacher> {
   return { network: network.name, width: 1, size, classes: network.classes, ...(onnx && { onnx }) };
 }
 
-/** The source's network with its costs; without a source, the paper's target for images of this side. */
+/** Returns the source's network with its costs; without a source, the paper's target for images of this side. */
 async function sourceCandidate(path: string | undefined, side: number, classes: number, onWarning: Context['warn']) {
   if (path === undefined) {
     const network = paperTarget(side);

@@ -26,7 +26,7 @@ import { type Candidate, candidateOf, fits, fittingCandidates } from './candidat
 import { learningOptions } from './plan.js';
 import { msOf } from './timing.js';
 
-/** What only the API has. The signal also ends the timing. */
+/** Arguments that only the API has. The signal also ends the timing. */
 export interface ProposeControl extends ListingOptions {
   /** Called with a message for each problem that does not stop a run. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -35,7 +35,7 @@ export interface ProposeControl extends ListingOptions {
 /** `l2t-native init --help` says what each option is. */
 export type ProposeOptions = Written<typeof proposeSchema, 'data'> & ProposeControl;
 
-/** What a data set holds, as a run with the defaults would divide it. */
+/** The content of a data set, as a run with the defaults would divide it. */
 export interface DataSummary extends Pick<StartEvent, 'images' | 'testDrawn'> {
   /** The folder that was given. */
   readonly data: string;
@@ -47,17 +47,17 @@ export interface DataSummary extends Pick<StartEvent, 'images' | 'testDrawn'> {
   readonly shortSides: Sides;
 }
 
-/** Options for a run, and what led to them. */
+/** Options for a run, and the facts that led to them. */
 export interface Proposal {
-  /** What `transfer` takes. */
+  /** The options that `transfer` takes. */
   readonly options: TransferOptions;
   /** The names of those options that were not given. */
   readonly proposed: readonly string[];
-  /** What the data set holds. */
+  /** The content of the data set. */
   readonly data: DataSummary;
   /** Number of pairs of features, of all sources. */
   readonly pairs: number;
-  /** How long the run would take on this machine: a few steps were timed. Reading images and testing are not included. */
+  /** Duration of the run on this machine, from a few timed steps. Reading images and testing are not included. */
   readonly estimate: EntryEstimate;
 }
 
@@ -115,7 +115,7 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
       onWarning: control.onWarning,
     });
   }
-  describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
+  describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws if images are too small
   warnOfSmallImages(data, target, size, control.onWarning);
   const configuration = options.pairs ?? methodOf(chosen.method).pairs;
   const sources = needsOf(chosen.method).source ? checkpoints : [];
@@ -143,34 +143,34 @@ type Choice = Pick<Given<typeof transferSchema>, 'targetInit' | 'sourceFinetune'
   Pick<Candidate, 'width' | 'size'> & { readonly target: NetworkName; readonly method: MethodName };
 
 /**
- * What is trained, and how. A target that is given is taken. Else it is chosen as `train` chooses: the source itself is
- * fine-tuned if it is within the budget; else the largest network within the budget learns from it. With a method that
- * is given and no budget, it is the largest with fewer operations than the source and at most its parameters.
+ * Chooses what to train, and how. A given target is taken. Else the choice is that of `train`: the source itself is
+ * fine-tuned if it is within the budget; else the largest network within the budget learns from it. With a given method
+ * and no budget, it is the largest with fewer operations than the source and at most its parameters.
  */
 async function choose(
   options: Given<typeof proposeSchema>,
   data: DataSummary,
-  given: Source | undefined,
+  loaded: Source | undefined,
   control: ProposeControl,
 ): Promise<Choice> {
-  const { maxMs, maxParams, maxMb, target: wantedTarget, targetInit } = options;
+  const { maxMs, maxParams, maxMb, target: givenTarget, targetInit } = options;
   const budget = { maxMs, maxParams, maxMb };
   const limited = Object.values(budget).some((limit) => limit !== undefined);
-  // Who names pairs wants the paper's method.
-  const wanted = options.method ?? (options.pairs === undefined ? undefined : defaultOf(transferSchema, 'method'));
-  const method = wanted ?? defaultOf(transferSchema, 'method');
+  // Options with pairs but no method mean the paper's method.
+  const givenMethod = options.method ?? (options.pairs === undefined ? undefined : defaultOf(transferSchema, 'method'));
+  const method = givenMethod ?? defaultOf(transferSchema, 'method');
   // An ONNX file is neither fine-tuned nor compared with the networks that may be trained.
-  const source = given?.onnx ? undefined : given;
-  if (wantedTarget !== undefined || targetInit !== undefined || source === undefined) {
+  const source = loaded?.onnx ? undefined : loaded;
+  if (givenTarget !== undefined || targetInit !== undefined || source === undefined) {
     if (limited)
       throw invalidOption(
         'A budget ({maxMs}, {maxParams}, {maxMb}) chooses a network that learns from {source}: leave out {target} and {targetInit}, or the budget.',
       );
     const start = targetInit === undefined ? undefined : await networkIn(targetInit, options.width);
     const target =
-      wantedTarget ??
+      givenTarget ??
       start?.network ??
-      paperTarget(Math.min(data.shortSides.median, given?.size ?? Number.POSITIVE_INFINITY));
+      paperTarget(Math.min(data.shortSides.median, loaded?.size ?? Number.POSITIVE_INFINITY));
     const size = options.size ?? start?.size ?? defaultSize(target);
     return { method, target, width: options.width ?? start?.width ?? 1, size };
   }
@@ -180,20 +180,20 @@ async function choose(
   const context = { warn: () => {}, note: () => {}, signal: undefined, ...control, began: 0 };
   const time = (candidate: Candidate) => msOf(candidate, classes, context);
   const untimed = candidateOf(name, width, source.size, classes);
-  const held = maxMs === undefined ? untimed : { ...untimed, ms: await time(untimed) };
-  if (wanted === undefined && fits(held, budget)) {
+  const costs = maxMs === undefined ? untimed : { ...untimed, ms: await time(untimed) };
+  if (givenMethod === undefined && fits(costs, budget)) {
     const [path] = [options.source].flat();
     return { method: 'finetune', target: name, targetInit: path, width, size: source.size };
   }
-  const most = limited ? budget : { maxParams: held.parameters };
+  const limits = limited ? budget : { maxParams: costs.parameters };
   const shape = { width: options.width, size: options.size };
-  const [best] = await fittingCandidates(held, most, classes, time, shape);
+  const [best] = await fittingCandidates(costs, limits, classes, time, shape);
   const { network: target, ...rest } = best as Candidate;
-  const learning = wanted ? { method } : { ...learningOptions, sourceFinetune: finetuneEpochs };
+  const learning = givenMethod ? { method } : { ...learningOptions, sourceFinetune: finetuneEpochs };
   return { ...learning, target, width: rest.width, size: rest.size };
 }
 
-/** Warns where a network for large images would read small ones enlarged: that takes time, and adds nothing to them. */
+/** Warns if a network for large images would read small ones enlarged: that takes time, and adds nothing to them. */
 function warnOfSmallImages(
   { data, shortSides }: DataSummary,
   target: NetworkName,

@@ -21,7 +21,7 @@ export interface TrainedRow {
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
-  /** On the test images; null without any. The interval is Wilson's, 95 %. */
+  /** Accuracy on the test images; null without any. The interval is Wilson's, 95 %. */
   readonly accuracy: Interval | null;
   /** Milliseconds for one image on one CPU thread, decoding not counted. */
   readonly ms: number;
@@ -63,7 +63,7 @@ export function resultTable(rows: readonly TrainedRow[]): { head: string[]; cell
   };
 }
 
-/** What the budget cost. */
+/** Returns a sentence about the cost of the budget. */
 export function verdictOf(rows: readonly TrainedRow[], { maxMs, source: file }: CheckedTrainOptions): string {
   const [source, result] = ['source', 'result'].map((name) => rows.find((row) => row.name === name));
   if (result === undefined) return 'The fine-tuned source is within the budget: it is the result.';

@@ -21,7 +21,7 @@ export interface Images {
   readonly validation: number;
   /** Test images. */
   readonly test: number;
-  /** Seconds in which one is read. */
+  /** Seconds to read one. */
   readonly secondsPerImage: number;
 }
 
@@ -33,18 +33,18 @@ export interface Cost {
 
 /** The epochs of each stage, known before anything is trained. */
 export interface Schedule {
-  /** Of the source's fine-tuning. */
+  /** Epochs of the source's fine-tuning. */
   readonly source: number;
-  /** Of the first round for each of so many candidates, and of their teacher; 0 candidates: there is no race. */
+  /** The race among candidates, and their teacher; 0 candidates: there is no race. */
   readonly race: {
-    /** How many race. */
+    /** Number of candidates. */
     readonly candidates: number;
     /** Epochs of the first round. */
     readonly epochs: number;
     /** Epochs of their teacher's fine-tuning. */
     readonly teacher: number;
   };
-  /** Of each candidate, if it wins: its last training, and the same from scratch. */
+  /** For each candidate, if it wins: its last training, and the same from scratch. */
   readonly last: readonly {
     /** Epochs of its last training. */
     readonly student: number;
@@ -55,17 +55,17 @@ export interface Schedule {
   readonly seconds: number;
 }
 
-/** The most epochs of the winner's training, which is also the default of transfer. */
-const mostEpochs = 200;
+/** Maximum number of epochs of the winner's training, which is also the default of transfer. */
+const maxEpochs = 200;
 /** Epochs of a race's first round: with fewer than these, chance would decide. */
-const [fewestRaceEpochs, mostRaceEpochs] = [5, 10];
+const [minRaceEpochs, maxRaceEpochs] = [5, 10];
 export const rounds = 3;
 /** Parts of the whole time: the source where a smaller network follows; the race; the same from scratch; a reserve. */
 const shares = { source: 1 / 4, race: 1 / 4, scratch: 1 / 5, reserve: 1 / 20 };
-/** Seconds in which a run begins, and writes its report. */
+/** Seconds to begin a run, and to write its report. */
 const overhead = 1;
 
-/** A forward pass takes about a third of a training step. Test images are seen once more for the report. */
+/** Returns a run's cost. A forward pass is about a third of a step. Test images are seen once more for the report. */
 export function costOf({ seconds, batch, size }: Work, images: Images, tests = 2): Cost {
   const forward = seconds / batch / 3;
   const { train, validation, test, secondsPerImage } = images;
@@ -81,20 +81,20 @@ export function costOf({ seconds, batch, size }: Work, images: Images, tests = 2
   };
 }
 
-/** The epochs that fit into so many seconds, from `least` to `most`. */
-const epochsIn = (seconds: number, { once, epoch }: Cost, least: number, most: number): number =>
-  Math.max(least, Math.min(most, Math.floor((seconds - once) / epoch)));
+/** Returns the number of epochs that fit into this time, from `min` to `max`. */
+const epochsIn = (seconds: number, { once, epoch }: Cost, min: number, max: number): number =>
+  Math.max(min, Math.min(max, Math.floor((seconds - once) / epoch)));
 
 const secondsOf = ({ once, epoch }: Cost, epochs: number): number => (epochs === 0 ? 0 : once + epochs * epoch);
 
-/** With fewer epochs a network is hardly trained. */
-const fewestEpochs = 20;
+/** Minimum number of epochs: with fewer, a network is hardly trained. */
+const minEpochs = 20;
 
-/** May a network have that many epochs in half of the time? */
+/** Checks whether half of the time is enough for the minimum number of epochs. */
 export const isTrainable = (work: Work, images: Images, time: number): boolean =>
-  secondsOf(costOf(work, images), fewestEpochs) <= time / 2;
+  secondsOf(costOf(work, images), minEpochs) <= time / 2;
 
-/** How many candidates go on to each round: all, then the better half. One needs no further round. */
+/** Returns the number of candidates in each round: all, then the better half. One needs no further round. */
 export function racing(candidates: number): number[] {
   const counts: number[] = [];
   for (let count = candidates; count > 1 && counts.length < rounds; count = Math.ceil(count / 2)) counts.push(count);
@@ -110,40 +110,40 @@ function raceSeconds(costs: readonly Cost[], epochs: number): number {
 }
 
 /**
- * Divides the time among the stages. `source`: the fine-tuning, if there is one; `candidates`: none if the source is the
- * result. All of it follows from measured steps, so a resume that reads them comes to the same.
+ * Divides the time among the stages. `source`: the fine-tuning, if there is one; `candidates`: none if the source is
+ * the result. Everything follows from measured steps, so a resume that reads them gets the same.
  */
-export function scheduleOf(given: {
+export function scheduleOf(inputs: {
   readonly time: number;
-  /** Seconds that are gone. */
+  /** Seconds that have passed. */
   readonly elapsed: number;
   readonly images: Images;
   readonly source: Work | undefined;
   readonly candidates: readonly Work[];
-  /** May there be a race? */
+  /** True if there may be a race. */
   readonly races: boolean;
   readonly baseline: boolean;
 }): Schedule {
-  const { time, elapsed, images, candidates, baseline } = given;
+  const { time, elapsed, images, candidates, baseline } = inputs;
   const usable = time * (1 - shares.reserve) - elapsed;
-  const fineTuning = given.source && costOf(given.source, images);
+  const fineTuning = inputs.source && costOf(inputs.source, images);
   const within = candidates.length > 0 ? time * shares.source : usable;
   const source = fineTuning ? epochsIn(within, fineTuning, 1, finetuneEpochs) : 0;
-  const held = Math.floor(images.train / 5);
-  const raced = { ...images, train: images.train - held, validation: held };
-  const teaching = given.source && costOf(given.source, raced, 1);
+  const judging = Math.floor(images.train / 5);
+  const raced = { ...images, train: images.train - judging, validation: judging };
+  const teaching = inputs.source && costOf(inputs.source, raced, 1);
   const before = fineTuning ? secondsOf(fineTuning, source) : 0;
   const lastAfter = ({ candidates: count, seconds }: typeof noRace) =>
     candidates.slice(0, Math.max(1, count)).map((work) => {
       const cost = costOf(work, images);
       const left = usable - before - seconds;
-      const scratch = baseline ? epochsIn(Math.min(time * shares.scratch, left / 2), cost, 1, mostEpochs) : 0;
-      const student = epochsIn(left - secondsOf(cost, scratch), cost, 1, mostEpochs);
+      const scratch = baseline ? epochsIn(Math.min(time * shares.scratch, left / 2), cost, 1, maxEpochs) : 0;
+      const student = epochsIn(left - secondsOf(cost, scratch), cost, 1, maxEpochs);
       return { student, scratch: Math.min(student, scratch), cost };
     });
-  const affordable = given.races ? raceOf(time * shares.race, teaching, candidates, raced, source) : noRace;
+  const affordable = inputs.races ? raceOf(time * shares.race, teaching, candidates, raced, source) : noRace;
   // The winner's own training comes first: timing networks may have taken much of a short time.
-  const hurried = lastAfter(affordable).some(({ student }) => student < fewestEpochs);
+  const hurried = lastAfter(affordable).some(({ student }) => student < minEpochs);
   const race = hurried ? noRace : affordable;
   const last = lastAfter(race);
   const longest = largest([
@@ -161,7 +161,7 @@ export function scheduleOf(given: {
 
 const noRace = { candidates: 0, epochs: 0, teacher: 0, seconds: 0 };
 
-/** A race among as many of the first candidates as there is time for. A third of the time is its teacher's at most. */
+/** Returns a race among as many of the first candidates as the time allows. Its teacher takes at most a third of it. */
 function raceOf(seconds: number, teaching: Cost | undefined, works: readonly Work[], images: Images, source: number) {
   const teacher = teaching ? epochsIn(seconds / 3, teaching, 0, source) : 0;
   if (teaching && teacher === 0) return noRace;
@@ -172,7 +172,7 @@ function raceOf(seconds: number, teaching: Cost | undefined, works: readonly Wor
       const { once, epoch } = costOf(work, { ...images, validation: 0 }, 1);
       return { once: once + (images.validation * work.seconds) / work.batch / 3, epoch };
     });
-    for (let epochs = mostRaceEpochs; epochs >= fewestRaceEpochs; epochs--) {
+    for (let epochs = maxRaceEpochs; epochs >= minRaceEpochs; epochs--) {
       const all = before + raceSeconds(costs, epochs);
       if (all <= seconds) return { candidates: count, epochs, teacher, seconds: all };
     }

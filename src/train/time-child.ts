@@ -23,6 +23,6 @@ for (let call = 0; call < warmUps + calls; call++) {
   await subject.infer(pixels, false);
   times.push(performance.now() - before);
 }
-// The process that asked may have been killed.
+// The parent process may have been killed.
 process.stdout.on('error', () => process.exit(1));
 process.stdout.write(String(median(times.slice(warmUps))));

@@ -19,7 +19,7 @@ const script = fileURLToPath(new URL('../../dist/train/time-child.js', import.me
 const processes = 3;
 
 /**
- * Milliseconds for one image on one CPU thread: the median of three fresh processes.
+ * Returns the milliseconds for one image on one CPU thread: the median of three fresh processes.
  * @throws L2TError INTERNAL if a process fails; ABORTED.
  */
 export async function msOf(candidate: Candidate, classes: number, { signal, warn, note }: Context): Promise<number> {
@@ -43,15 +43,15 @@ export async function msOf(candidate: Candidate, classes: number, { signal, warn
   return median(times);
 }
 
-/** Images of a timed step at most, where images are large: the time of a step grows with its images. */
+/** Maximum number of large images in a timed step: the time of a step grows with its images. */
 const timedBatch = 16;
 
-/** What a candidate learns from. */
+/** The network from which a candidate learns. */
 export interface Teacher extends Pick<Source, 'onnx'> {
   readonly network: SourceSpec['network'];
   readonly width: number;
   readonly size: number;
-  /** Of an ONNX file; other teachers have the data's. */
+  /** Number of classes of an ONNX file; other teachers have those of the data. */
   readonly classes?: number;
 }
 

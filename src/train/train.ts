@@ -30,18 +30,18 @@ import { msOf } from './timing.js';
 /** Options of `train`: those of `train` in docs/options.md, and an AbortSignal. */
 export type TrainOptions = Written<typeof trainSchema, 'data'> & Pick<RunControl, 'signal'>;
 
-/** Where `train` is: it looks and plans, or trains the network of this stage. */
+/** The stage of `train`: its plan, or the network that it trains. */
 export type TrainStage = 'plan' | 'source' | 'race' | 'student' | 'scratch';
 
 /** An event of a run, with the stage that it belongs to. */
 export type TrainEvent = RunEvent & {
   /** The stage. */
   readonly stage: TrainStage;
-  /** Which run of the race it is about. */
+  /** The run of the race, in words. */
   readonly about?: string | undefined;
 };
 
-/** What `train` gives. */
+/** The result of `train`. */
 export interface TrainResult {
   /** The folder. */
   readonly out: string;
@@ -53,7 +53,7 @@ export interface TrainResult {
   readonly stage: 'source' | 'student';
   /** The fine-tuned source, the result if it is another network, and the same from scratch. */
   readonly rows: readonly TrainedRow[];
-  /** What the budget cost. */
+  /** A sentence about the cost of the budget. */
   readonly sentence: string;
 }
 
@@ -78,8 +78,8 @@ export function train(given: TrainOptions): Run<TrainEvent, TrainResult> {
 }
 
 /**
- * Continues what `train` began in a folder: what was decided holds, and nothing that was timed is timed again.
- * Fails as `train`, and with INVALID_RUN if the folder is damaged.
+ * Continues what `train` began in a folder: decisions are kept, and nothing is timed twice. Fails as `train`, and with
+ * INVALID_RUN if the folder is damaged.
  */
 export function resumeTrain(folder: string, given: Pick<RunControl, 'signal'> = {}): Run<TrainEvent, TrainResult> {
   const began = performance.now();
@@ -91,19 +91,19 @@ export function resumeTrain(folder: string, given: Pick<RunControl, 'signal'> = 
   });
 }
 
-/** Who is told what `planTraining` does, and what is odd. */
+/** Listeners of `planTraining`. */
 export interface PlanTrainingControl {
-  /** Called with what it does now. */
+  /** Called with a message about the current step. */
   readonly onNote?: ((message: string) => void) | undefined;
-  /** Called with a message for what does not stop it. */
+  /** Called with a message for each problem that does not stop it. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Looks and times as `train` does, trains nothing, and writes nothing. Fails as `train`. */
+/** Plans and times as `train` does, trains nothing, and writes nothing. Fails as `train`. */
 export async function planTraining(given: TrainOptions & PlanTrainingControl): Promise<TrainPlan> {
   const began = performance.now();
-  const told = { signal: aSignal, onNote: aMessageListener, onWarning: aMessageListener };
-  const { options, control } = takeOptions(trainSchema, given, told);
+  const controls = { signal: aSignal, onNote: aMessageListener, onWarning: aMessageListener };
+  const { options, control } = takeOptions(trainSchema, given, controls);
   const { out: _, ...completed } = await complete(options);
   const { signal, onNote: note = () => {}, onWarning: warn = () => {} } = control;
   return planOf(await Decisions.begin(undefined, completed), { signal, warn, note, began });
@@ -146,18 +146,18 @@ async function allStages(
   describePlan(plan).forEach(context.note);
   const folderOf = (...names: readonly string[]) => join(out, ...names);
 
-  /** One run of a stage, to its end. */
+  /** Runs one training of a stage, to its end. */
   const run = async (
     stage: TrainStage,
     folder: string,
     { network: target, width, size }: Candidate,
-    given: Partial<TransferOptions>,
+    specific: Partial<TransferOptions>,
     about?: string,
   ): Promise<RunResult> => {
     throwIfAborted('The training', signal);
     const cached = size >= largeSize ? { cache } : {};
     const shared = { ...dataOptions(options), ...cached, target, width, size, out: folder };
-    const training = resumeOrStart({ ...shared, ...given, signal } as TransferOptions);
+    const training = resumeOrStart({ ...shared, ...specific, signal } as TransferOptions);
     for await (const event of training) emit({ ...event, stage, ...(about !== undefined && { about }) });
     return training.result;
   };
@@ -193,7 +193,7 @@ async function allStages(
   if (baseline) rows.push(trainedRow('scratch', timed, baseline));
   return finish(student, 'student');
 
-  /** The place of the candidate that is best on a fifth of each class of the training images. */
+  /** Returns the index of the candidate that is best on a fifth of each class of the training images. */
   async function race(): Promise<number> {
     const judged = { report: false, ...(await judging(options, folderOf('race'))) };
     const teacher = folderOf('race', 'source');
@@ -236,15 +236,15 @@ async function allStages(
   }
 }
 
-/** A candidate that diverges is out of the race. */
+/** Returns null for a candidate that diverged, which leaves the race; throws any other error. */
 function diverged(error: unknown): null {
   if (error instanceof L2TError && error.code === 'DIVERGED') return null;
   throw error;
 }
 
 /**
- * Options of the race's runs: a fifth of each class of the training images validates. A split file says which images
- * train, so the fifth is taken from these by another one.
+ * Returns the options of the race's runs: a fifth of each class of the training images validates. If a split file names
+ * the training images, another one takes the fifth from these.
  */
 async function judging(options: CheckedTrainOptions, folder: string): Promise<Partial<TransferOptions>> {
   const { splitFile, seed = 0 } = options;

@@ -11,13 +11,13 @@ import { events, lambdaMaps, scalar } from './tensorboard.js';
 export interface Log {
   /** Adds an epoch. The state that a resume continues from is written after this. */
   epoch(epoch: SavedEpoch): Promise<void>;
-  /** The run is finished. After a crash at its very end this may be called again, by the resume. */
+  /** Adds the end of a finished run. After a crash at the very end, the resume may call this again. */
   end?(result: FinishedResult): Promise<void>;
 }
 
 /**
- * Begins the log of a new run in its folder, or goes on with it after the epochs `done`: what the files have of later
- * epochs must go, since the resumed run does them again. Nothing that a log does changes the run's result.
+ * Begins the log of a new run in its folder, or continues it after the epochs `done`: later epochs must go from the
+ * files, since the resumed run does them again. A log never changes the run's result.
  * @throws L2TError FILE_ACCESS, as do the log's functions.
  */
 type OpenLog = (folder: string, done: readonly SavedEpoch[]) => Promise<Log>;
@@ -33,7 +33,7 @@ export async function openLogs(names: readonly LogName[], ...run: Parameters<Ope
 }
 
 /**
- * Every number of a line of metrics.jsonl but the epoch, by a name that says where it stands there: `lr`, `losses/org`,
+ * Returns every number of a line of metrics.jsonl but the epoch, by its path there: `lr`, `losses/org`,
  * `trainAccuracy`; those of a pair end with its source and its features, as in `lambdaMean/0/4-1`. All epochs of a run
  * have the same names, in the same order; those that are not validated lack two.
  */
@@ -47,10 +47,10 @@ function numbersOf({ epoch: _, losses, pairs, ...single }: EpochMetrics): Map<st
   ]);
 }
 
-/** metrics.csv: a line an epoch, with every number of metrics.jsonl and the speed of timing.jsonl. */
+/** Opens metrics.csv: a line an epoch, with every number of metrics.jsonl and the speed of timing.jsonl. */
 async function csv(folder: string, done: readonly SavedEpoch[]): Promise<Log> {
   const epochs = [...done];
-  // Whole and atomically, as metrics.jsonl.
+  // The file is written whole and atomically, as metrics.jsonl.
   const save = () => writeFileAtomic(join(folder, 'metrics.csv'), csvLines(epochs));
   if (epochs.length > 0) await save();
   return {
@@ -61,26 +61,26 @@ async function csv(folder: string, done: readonly SavedEpoch[]): Promise<Log> {
   };
 }
 
-/** The columns are those of an epoch that has all: a validated one. */
+/** Returns the lines, with the columns of a validated epoch, which has all. */
 function csvLines(epochs: readonly SavedEpoch[]): string[] {
   const numbers = epochs.map(({ metrics }) => numbersOf(metrics));
   const columns = numbers
     .map((each) => [...each.keys()])
-    .reduce((most, each) => (each.length > most.length ? each : most));
+    .reduce((longest, each) => (each.length > longest.length ? each : longest));
   const lines = epochs.map(({ metrics, timing: { seconds, imagesPerSecond } }, k) =>
     csvLine([metrics.epoch, ...columns.map((column) => numbers[k]?.get(column)), seconds, imagesPerSecond]),
   );
   return [csvLine(['epoch', ...columns, 'seconds', 'imagesPerSecond']), ...lines];
 }
 
-/** events.out.tfevents.…: what TensorBoard reads. A resume adds a file, which tells it what to drop of the older ones. */
+/** Opens events.out.tfevents.… for TensorBoard. A resume adds a file, which tells it what to drop of the older ones. */
 async function tensorboard(folder: string, done: readonly SavedEpoch[]): Promise<Log> {
   const older = (await listFolder(folder)).filter((name) => isOfLogs(['tensorboard'], name));
   // TensorBoard reads the files in the order of their names, whatever the clock says.
   const seconds = Math.max(Math.floor(Date.now() / 1000), ...older.map((name) => Number(name.split('.')[3]) + 1));
   const file = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.l2t-native`);
   const event = await events();
-  // The start of a session makes TensorBoard drop what the older files have of the next epoch and later ones.
+  // The start of a session makes TensorBoard drop the next epoch and later ones of the older files.
   const start = older.length > 0 ? [event(done.length, { session_log: { status: 'START' } })] : [];
   await appendToFile(file, Buffer.concat([event(0, { file_version: 'brain.Event:2' }), ...start]));
   return {

@@ -37,7 +37,7 @@ message Shape { repeated Dim dim = 2; }
 message Dim { int64 size = 1; }
 `;
 
-/** Makes records of what happened at a step. A step is an epoch, counted from 0 as in metrics.jsonl. */
+/** Returns a function that makes the record of a step. A step is an epoch, counted from 0 as in metrics.jsonl. */
 export async function events() {
   // Imported here, because the library takes a while to load and most runs have no such log.
   const { default: protobuf } = await import('protobufjs');
@@ -77,8 +77,8 @@ export async function lambdaMaps(pairs: readonly PairMetrics[]) {
 const [side, gap] = [40, 2];
 
 /**
- * λ of one source's pairs as a picture, with what its rows, columns and colours mean: source features down, target
- * features across. Undefined if the method learns no λ.
+ * Draws λ of one source's pairs, with what its rows, columns and colours mean: source features down, target features
+ * across. Undefined if the method learns no λ.
  */
 function lambdaMap(pairs: readonly PairMetrics[]) {
   const lambda = new Map(pairs.map(({ pair, lambdaMean }) => [pair.join('-'), lambdaMean]));
@@ -100,7 +100,7 @@ function lambdaMap(pairs: readonly PairMetrics[]) {
 /** λ is the output of a ReLU6, so it lies in [0, 6]: all maps of all runs have this scale. */
 const largest = 6;
 
-/** Colours of λ = 0, 3 and 6, between which is interpolated; of pairs that are not matched. */
+/** Colours of λ = 0, 3 and 6, with interpolation between them; and of pairs that are not matched. */
 const [low, middle, high, unmatched] = [
   [247, 251, 255],
   [66, 146, 198],
@@ -130,7 +130,7 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** TFRecord's: a checksum of data that holds checksums itself is rotated, and a constant added. */
+/** Returns TFRecord's checksum, rotated and with a constant added, since the data may hold checksums itself. */
 function masked(bytes: Uint8Array): Buffer {
   const crc = crc32c(bytes);
   const field = Buffer.alloc(4);
@@ -138,7 +138,7 @@ function masked(bytes: Uint8Array): Buffer {
   return field;
 }
 
-/** A record of a TFRecord file: length (uint64, little-endian), its masked CRC-32C, the data, theirs. */
+/** Makes a record of a TFRecord file: length (uint64, little-endian) and data, each followed by its masked CRC-32C. */
 export function tfrecord(data: Uint8Array): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(data.length));

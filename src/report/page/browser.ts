@@ -3,7 +3,7 @@ import type Plot from 'uplot';
 
 declare const uPlot: typeof Plot;
 
-type Figure = { readonly plot: Plot; readonly place: HTMLElement };
+type Figure = { readonly plot: Plot; readonly frame: HTMLElement };
 
 /** The number of colours in the style sheet, and the dashes: together they tell the columns of a figure apart. */
 const colours = 8;
@@ -40,13 +40,13 @@ function columnsOf(table: HTMLTableElement): (number | null)[][] {
 function drawCurves(): void {
   for (const { plot } of drawn) plot.destroy();
   drawn = all<HTMLElement>('figure.curves').flatMap((figure) => {
-    const place = figure.querySelector<HTMLElement>('.plot');
+    const frame = figure.querySelector<HTMLElement>('.plot');
     const table = figure.querySelector<HTMLTableElement>('details table');
-    return place && table ? [{ place, plot: draw(place, table, figure.classList) }] : [];
+    return frame && table ? [{ frame, plot: draw(frame, table, figure.classList) }] : [];
   });
 }
 
-function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): Plot {
+function draw(frame: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): Plot {
   const heads = [...(table.tHead?.rows[0]?.cells ?? [])];
   const [x = [], ...others] = columnsOf(table);
   const values = others.flat().filter((value) => value !== null);
@@ -65,7 +65,7 @@ function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): 
       ? { paths: () => null, points: { show: true, size: 11, width: 2, stroke, fill } }
       : { dash, width: 2, points: { show: x.length < 2 } };
     const label = legendLabel(head.textContent ?? '', stroke, points ? 'dot' : dash);
-    // Without a pointer, the last value; epochs that are not validated lack one.
+    // Without a pointer, the legend shows the last value; epochs that are not validated lack one.
     const lastRow = others[k]?.findLastIndex((value) => value !== null) ?? 0;
     const value = (_: Plot, at: number | null, __: number, row: number | null): string => {
       const told = row === null ? others[k]?.[lastRow] : at;
@@ -76,7 +76,7 @@ function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): 
   const where = { label: name, value: (_: Plot, at: number | null) => String(at ?? x.at(-1)) };
   const plot = new uPlot(
     {
-      width: place.clientWidth,
+      width: frame.clientWidth,
       height,
       scales: { x: { time: false, ...(points && { range: widened }) }, y: { distr: logarithmic ? 3 : 1 } },
       series: [where, ...series],
@@ -88,13 +88,13 @@ function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): 
       legend: { markers: { show: false } },
     },
     [x as number[], ...others],
-    place,
+    frame,
   );
   plot.setLegend({ idxs: heads.map(() => null) });
   return plot;
 }
 
-/** Points stand off the edges. */
+/** Widens the range, so that points stand off the edges. */
 function widened(_: Plot, min: number, max: number): Plot.Range.MinMax {
   const spare = 0.08 * (max - min || Math.abs(max) || 1);
   return [min - spare, max + spare];
@@ -112,10 +112,10 @@ function legendLabel(name: string, stroke: string, dash: readonly number[] | 'do
   return label;
 }
 
-/** What the page has of metrics.jsonl: of each epoch the pairs, with λ. */
+/** The lines of metrics.jsonl in the page: for each epoch the pairs, with λ. */
 type Epochs = readonly { readonly pairs: readonly { readonly lambdaMean?: number; readonly lambdaStart?: number }[] }[];
 
-/** The cells of a λ map take λ of one epoch, and λ at the start, from the metrics in the page. */
+/** Fills the cells of a λ map with λ of one epoch, and λ at the start, from the metrics in the page. */
 function showEpoch(figure: HTMLElement): void {
   const epoch = figure.querySelector<HTMLInputElement>('input[type=range]')?.value ?? '';
   const epochs: Epochs = JSON.parse(document.getElementById('metrics')?.textContent ?? '[]');
@@ -140,15 +140,15 @@ document.addEventListener('input', ({ target }) => {
   if (figure) showEpoch(figure);
 });
 
-// A plot has the colours and the width with which it was drawn.
+// A plot keeps the colours and the width with which it was drawn.
 for (const query of ['print', '(prefers-color-scheme: dark)']) matchMedia(query).addEventListener('change', drawCurves);
 new ResizeObserver(() => {
-  for (const { plot, place } of drawn) {
-    if (place.clientWidth > 0 && place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height });
+  for (const { plot, frame } of drawn) {
+    if (frame.clientWidth > 0 && frame.clientWidth !== plot.width) plot.setSize({ width: frame.clientWidth, height });
   }
 }).observe(document.body);
 
-/** What the reader opened, chose and looked at. It stays with the page's entry in the history when it loads again. */
+/** The reader's place: open parts, choices, focus, scroll position. The page's history entry keeps it on a reload. */
 interface Place {
   readonly open: readonly string[];
   readonly chosen: readonly string[];
@@ -181,7 +181,7 @@ function findPlace({ open, chosen, focus, heading, above }: Place): void {
   for (const [k, each] of choices().entries()) if (chosen[k]) each.value = chosen[k];
   controls()[focus]?.focus({ preventScroll: true });
   const found = headings().find((each) => each.textContent === heading);
-  // Once the figures have their heights.
+  // The figures have their heights by then.
   requestAnimationFrame(() => scrollTo(0, above + (found ? scrollY + topOf(found) : 0)));
 }
 
@@ -191,18 +191,18 @@ function follow(status: HTMLElement, time: HTMLTimeElement): void {
   const began = Date.now();
   const age = () => Math.max(0, Math.round((Date.now() - Date.parse(time.dateTime)) / 1000));
   status.classList.toggle('silent', age() > 60 + 3 * every);
-  const wanted = document.createElement('input');
-  wanted.type = 'checkbox';
-  wanted.checked = true;
+  const checkbox = document.createElement('input');
+  checkbox.type = 'checkbox';
+  checkbox.checked = true;
   const label = document.createElement('label');
-  label.append(wanted, ' load this page again as it grows');
+  label.append(checkbox, ' load this page again as it grows');
   status.append(label);
   const look = () => {
     const ago = age() < 120 ? `${age()} s` : `${Math.round(age() / 60)} min`;
     time.textContent = `${new Date(time.dateTime).toLocaleTimeString()}, ${ago} ago`;
     const busy = document.hidden || getSelection()?.isCollapsed === false || document.querySelector('input:active');
     const shown = (Date.now() - began) / 1000;
-    if (wanted.checked && !busy && shown >= Math.min(60, Math.max(3, every || 0))) location.reload();
+    if (checkbox.checked && !busy && shown >= Math.min(60, Math.max(3, every || 0))) location.reload();
   };
   setInterval(look, 1000);
   look();

@@ -4,15 +4,15 @@ import { fileURLToPath } from 'node:url';
 import { readText, writeFileAtomic } from '../../system/files.js';
 import { type Content, Html, html } from './html.js';
 
-/** What every page carries in itself: the charts' library (uPlot), the page's script and the style. */
+/** Files that every page contains: the charts' library (uPlot), the page's script and the style. */
 const plots = (file: string): string => import.meta.resolve(`uplot/dist/${file}`);
-const own = (path: string): string => new URL(`../../../${path}`, import.meta.url).href;
+const packageFile = (path: string): string => new URL(`../../../${path}`, import.meta.url).href;
 const textsOf = (...urls: readonly string[]): Promise<string[]> =>
   Promise.all(urls.map(async (url) => (await readText(fileURLToPath(url))).trim()));
-const readScripts = () => textsOf(plots('uPlot.iife.min.js'), own('dist/report/page/browser.js'));
-const readStyles = () => textsOf(plots('uPlot.min.css'), own('src/report/page/style.css'));
+const readScripts = () => textsOf(plots('uPlot.iife.min.js'), packageFile('dist/report/page/browser.js'));
+const readStyles = () => textsOf(plots('uPlot.min.css'), packageFile('src/report/page/style.css'));
 
-/** Whether what a page shows goes on: the line at its top. */
+/** The state of a page's subject, for the line at the top of the page. */
 export interface Status {
   readonly state: 'running' | 'interrupted' | 'failed' | 'finished';
   readonly text: Content;
@@ -33,8 +33,8 @@ export interface Page {
 const stateMeta = (state: Status['state']): Html => html`<meta name="state" content="${state}">`;
 
 /**
- * The whole document. It needs no network, and its policy allows none: only its own two scripts run, so a name from a
- * person's files could not become one.
+ * Returns the whole document. It needs no network, and its policy allows none: only its own two scripts run, so a name
+ * from a person's files could not become one.
  */
 export async function document({ title, status, main }: Page): Promise<string> {
   const [scripts, styles] = await Promise.all([readScripts(), readStyles()]);
@@ -76,7 +76,7 @@ function statusLine({ state, text, done, again, every }: Status): Html {
   return html`<div class="status ${state}"${pace}><p>${text} Written <time datetime="${now}">${now.slice(0, 19).replace('T', ' ')} UTC</time>.</p>${progress}</div>`;
 }
 
-/** Is the file a page of something that is finished? */
+/** Checks whether the file is the page of something that is finished. */
 export const isOfFinished = async (file: string): Promise<boolean> =>
   existsSync(file) && (await readText(file)).includes(stateMeta('finished').text);
 

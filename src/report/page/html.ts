@@ -39,7 +39,7 @@ export interface Column {
 /** The pages have this many colours. */
 export const colours = 8;
 
-/** Six significant digits at most, without trailing zeros. */
+/** Returns at most six significant digits, without trailing zeros. */
 export const short = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** A part that may be wider than a phone: it scrolls by itself, by the keyboard, too. */
