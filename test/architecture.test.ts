@@ -157,7 +157,7 @@ const floors = [
 ];
 const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
 
-/** What may be imported from more places than the floors allow, and from fewer. */
+/** Checks whether an import is allowed: by the floors, with a few exceptions both ways. */
 function mayImport(from: string, to: string): boolean {
   const [room, target] = [from, to].map((path) => (path.includes('/') ? (path.split('/')[0] as string) : ''));
   if (to === 'errors.ts') return true;

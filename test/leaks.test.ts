@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { tinyData } from './tiny.js';
 
-// What a run leaves behind when it has settled: in a process of its own, whose garbage is collected on command.
+// Measures what a settled run leaves behind: in a process of its own, whose garbage is collected on command.
 const built = (module: string): string => JSON.stringify(new URL(`../dist/${module}`, import.meta.url).href);
 
 const perClass = 200;
-/** Of the 630 images of 32×32 that each run decodes. */
+/** Bytes of the 630 images of 32×32 that each run decodes. */
 const imageBytes = (3 * perClass + 30) * 32 * 32 * 3;
 
 const prelude = `

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { L2TError } from '../src/errors.js';
 import type { RunEvent, RunResult } from '../src/index.js';
 
-/** What tests look at once a call has ended: its error, a run's events, and the files of its folder. */
+/** Results of a call that tests check: its error, a run's events, and the files of its folder. */
 
 /** An L2TError with this code, whose message holds the text or matches. For `toThrow` and `rejects.toThrow`. */
 export const refusal = (code: string, message: string | RegExp) =>

@@ -32,7 +32,7 @@ for (const schema of Object.values(schemas)) {
 /** The row of the tables that a flag was made from; undefined for a flag that only the command line has. */
 export const rowOf = ({ long, description }: Option) => rows.get(`${long} ${description}`);
 
-/** What the methods column says of an option: the methods that read it, where not all do. */
+/** Returns the methods column of an option: the methods that read it, if not all do. */
 function readBy(key: string): string {
   const reading = methodNames.filter((name) => !(uselessOptions(needsOf(name)) as string[]).includes(key));
   const others = methodNames.filter((name) => !reading.includes(name));

@@ -114,11 +114,11 @@ class Subject {
     const medianOf = (phase: string) => median(this.#phases.map((measured) => measured[phase] ?? 0));
     return {
       engine: this.engine,
-      /** As training runs it: on a GPU, the native engine's iteration is one CUDA graph. */
+      /** Seconds of a training iteration; on a GPU, the native engine's is one CUDA graph. */
       seconds,
-      /** Where `seconds` are a graph's: of the same iteration without a graph. */
+      /** Seconds of the same iteration without a graph, if `seconds` are a graph's. */
       eagerSeconds: graph && eager,
-      /** What the graph holds: kernels, copies and fills. */
+      /** Number of kernels, copies and fills in the graph. */
       launches: graph && (this.#graphs[0]?.launches ?? 0),
       /** Images trained on per second, in the fastest iteration. */
       imagesPerSecond: batch / seconds.min,

@@ -64,10 +64,10 @@ const cases = {
 export type BenchCaseName = keyof typeof cases;
 export const benchCases: Readonly<Record<BenchCaseName, BenchCase>> = cases;
 
-/** Whether an iteration of the case has virtual steps. */
+/** Checks whether an iteration of the case has virtual steps. */
 export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns.length > 0;
 
-/** Does training run an iteration as one CUDA graph? The autograd engine is never captured. */
+/** Checks whether training runs an iteration as one CUDA graph. The autograd engine is never captured. */
 export const runsAsGraph = (engine: EngineName, device: string): boolean => engine === 'native' && device !== 'cpu';
 
 /** The iterations that warm up before a graph is captured: what CUDA graphs ask for. */
@@ -144,11 +144,11 @@ function matchingFlops(source: BenchJob['source'], target: NetworkSpec, size: nu
   );
 }
 
-/** Where a measurement computes. */
+/** The device of a measurement. */
 export interface BenchDevice {
   /** cpu, or cuda:N. */
   readonly device: string;
-  /** Of cuda:N. */
+  /** The GPU, if the device is cuda:N. */
   readonly gpu?: GpuDescription | undefined;
 }
 

@@ -39,9 +39,9 @@ export interface Sides {
   readonly max: number;
 }
 
-/** What `checkData` found in one split. */
+/** The findings of `checkData` in one split. */
 export interface SplitReport {
-  /** Which split. */
+  /** The split's name. */
   readonly split: SplitName;
   /** Number of images, damaged ones too. */
   readonly images: number;
@@ -59,7 +59,7 @@ export interface SplitReport {
   readonly repeated: number;
 }
 
-/** What `checkData` found. */
+/** The findings of `checkData`. */
 export interface DataReport {
   /** The folder that was given. */
   readonly folder: string;
@@ -69,11 +69,11 @@ export interface DataReport {
   readonly classNames: readonly string[];
   /** Number of published folds of the training images; 0 for most data sets. */
   readonly folds: number;
-  /** Of Parquet files, the columns that were found or named. */
+  /** Columns of Parquet files that were found or named. */
   readonly columns?: {
-    /** That of the images. */
+    /** The column of the images. */
     readonly image: string;
-    /** That of the labels. */
+    /** The column of the labels. */
     readonly label: string;
   };
   /** The splits that the data set has. */
@@ -165,7 +165,7 @@ async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
   }
 }
 
-/** Was the file not opened because too many files are open? Then the image is not to blame. */
+/** Checks whether too many open files are the cause. The image may then be sound. */
 function isForWantOfFiles({ cause }: L2TError): boolean {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   return code === 'EMFILE' || code === 'ENFILE';

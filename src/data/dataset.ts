@@ -19,7 +19,7 @@ export interface Dataset {
   readonly classNames: readonly string[];
   /** For each published fold, the indices of its training images; empty if the data set has no folds. */
   readonly folds: readonly Int32Array[];
-  /** Of Parquet files, the columns that were found or named. */
+  /** Columns of Parquet files that were found or named. */
   readonly columns?: { readonly image: string; readonly label: string };
   /** Warnings about ignored files, for stderr. */
   readonly warnings: readonly string[];

@@ -47,7 +47,7 @@ async function* matching(pattern: string, signal: AbortSignal | undefined): Asyn
   const given = {
     absolute: isAbsolute(pattern),
     expandDirectories: false,
-    // As in a shell: below ** a link could lead back to a folder above it, and every image would come twice.
+    // Below **, a link could lead back to a folder above it and repeat every image. Shells do not follow it either.
     followSymbolicLinks: !pattern.includes('**'),
     ...(signal && { signal }),
   };

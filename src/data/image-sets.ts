@@ -289,7 +289,7 @@ export type TrainingDataOptions = DataOptions &
   Omit<ImageSetOptions, 'folder' | 'check'> & {
     /** Paths of images without labels, or `rest`: the training images that `perClass` leaves out. */
     readonly unlabelled?: readonly string[] | undefined;
-    /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
+    /** The damaged images that a resumed run left out when it began. If given, no others are looked for. */
     readonly skipped?: readonly SkippedImage[] | undefined;
     /** Called before images are decoded. */
     readonly onClasses?: ((classNames: readonly string[]) => void) | undefined;

@@ -23,7 +23,7 @@ export interface ReadingKind extends ColumnNames {
   readonly labels?: false | undefined;
 }
 
-/** What a data set is, where its files do not show it. */
+/** Properties of a data set that its files may not show. */
 export interface DataKind extends ReadingKind {
   readonly layout?: Layout | undefined;
 }
@@ -170,7 +170,7 @@ export const splitOfFolder: ReadonlyMap<string, SplitName> = new Map([
   ['test', 'test'],
 ]);
 
-/** What a table, or the name of a file of tables, may call a split besides: the names that Hugging Face's `datasets` knows. */
+/** Names of splits in tables and in names of files of tables. Hugging Face's `datasets` knows the same names. */
 const inTables: ReadonlyMap<string, SplitName> = new Map([
   ...splitOfFolder,
   ['training', 'train'],

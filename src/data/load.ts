@@ -87,7 +87,7 @@ function withFold(dataset: Dataset, fold: number): Dataset {
   return { ...dataset, train: subset(train, positions), folds: [] };
 }
 
-/** Of images that need no labels: all in a folder and in its folders. */
+/** Reads images that need no labels: all in a folder and in its folders. */
 const anyImages: LayoutReader = {
   layout: 'folder',
   find: async (folder) => folder,

@@ -129,7 +129,7 @@ async function loadOnnx(path: string, size: number | undefined, onNote: Context[
   );
 }
 
-/** What is evaluated, and how; `facts`: what all ranks must have in common. */
+/** The inputs and settings of an evaluation. `facts`: values that must be equal on all ranks. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
 
 /**
@@ -266,8 +266,8 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): 
 }
 
 /**
- * Of each image of this rank's share, in order: the predicted class (null if the image is left out); of those that are
- * not, the cross-entropy, nats; and of how many of them the class is among the `top` likeliest (`near`).
+ * Evaluates this rank's share of the images, in order. `predicted`: each one's class, null if it is left out; `nats`:
+ * the others' cross-entropy; `near`: how many of the others have their class among the `top` likeliest.
  */
 async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
   const { inference, images, indices, top, batch, skipDamaged } = subject;

@@ -87,7 +87,7 @@ export class Network {
   readonly size: number;
   /** How pixels are normalised before the network reads them. */
   readonly normalisation: Normalisation;
-  /** Where it computes: cpu, cuda:0, … */
+  /** The device that computes: cpu, cuda:0, … */
   readonly device: string;
   readonly #inference: Inference;
 
@@ -150,7 +150,7 @@ export class Network {
   }
 
   /**
-   * As `predict`, but yields each image's result as soon as its batch is done. An image that cannot be read does not
+   * Like `predict`, but yields each image's result as soon as its batch is done. An image that cannot be read does not
    * end the iteration: its result is the error.
    */
   predictEach(images: readonly ImageInput[], given: PredictOptions = {}): AsyncGenerator<Prediction | L2TError, void> {

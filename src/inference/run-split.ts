@@ -13,11 +13,11 @@ import { readText } from '../system/files.js';
 
 /** Which images a run tested on, and how its data is read. */
 export interface RunSplit extends DataKind {
-  /** What the run was trained on, and the classes of it. */
+  /** The run's training data, and its selected classes. */
   readonly data?: string | undefined;
   readonly classes?: string | undefined;
   readonly splitFile?: string | undefined;
-  /** What the run was trained on, if that is not this data. */
+  /** The run's training data, if it is not this data. */
   readonly otherData?: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export async function splitOfRun(
   given: string | undefined,
   listing: ListingOptions,
 ): Promise<RunSplit> {
-  // A link may lead to it.
+  // The checkpoint's path may be a link.
   const folder = dirname(await realpath(checkpoint).catch(() => checkpoint));
   // The result of `train` is that of its last stage.
   const stages = existsSync(join(folder, decisionsName)) ? ['student', 'source'] : [];

@@ -14,6 +14,6 @@ export const topAccuracy = (k: number, correct: number, total: number): TopAccur
   accuracy: correct / total,
 });
 
-/** As people read it: top 5 95.20 %. */
+/** Returns text such as: top 5 95.20 %. */
 export const formatTop = ({ k, accuracy }: TopAccuracy, digits = 2): string =>
   `top ${k} ${(100 * accuracy).toFixed(digits)} %`;

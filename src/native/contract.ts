@@ -30,7 +30,7 @@ export interface NativeAddon {
     /** The instruction set of the CPU's kernels: avx512, avx2 or baseline. */
     readonly vectors: string;
   };
-  /** Of which CUDA the addon and LibTorch are. Starts nothing on a GPU. */
+  /** Returns the CUDA releases of the addon and LibTorch. Starts nothing on a GPU. */
   cudaVersions(): CudaVersions;
   /** Describes the GPUs, which starts CUDA on each of them. */
   cuda(): CudaDescription;
@@ -61,7 +61,7 @@ export interface NativeAddon {
   memory(): MemoryUse;
   /** Measures the machine's peak speed: float32 matrix products, and memory reads and writes. */
   measureMachine(threads: number): Promise<MachineSpeed>;
-  /** Whether this build can join a group of processes. */
+  /** Checks whether this build can join a group of processes. */
   groups(): boolean;
   readonly Bench: new (job: BenchJob) => NativeBench;
   readonly Group: new (config: GroupConfig) => NativeGroup;

@@ -5,7 +5,7 @@ import type { CudaVersions } from './contract.js';
 
 const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch to use';
 
-/** What messages of the dynamic loader mean. The first pattern that matches counts. */
+/** Meanings of the dynamic loader's messages. The first pattern that matches counts. */
 const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string][] = [
   [/Too many open files/, 'FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n)'],
   [
@@ -41,7 +41,7 @@ const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string]
   ],
 ];
 
-/** What the loader's error means, and what to do about it. */
+/** Returns an error that says what the loader's error means, and what to do about it. */
 export function loadError(path: string, cause: unknown): L2TError {
   const text = cause instanceof Error ? cause.message : String(cause);
   if (isLoadingOutOfRoom(text)) {

@@ -187,7 +187,7 @@ export function toCheckpoint(file: Weights, path: string, options: CheckpointOpt
   };
 }
 
-/** What a file says of its network, and the network and number of classes that its metadata or its tensors show. */
+/** Returns a file's description of its network, and the network and classes that its metadata or tensors show. */
 function shownBy({ tensors, metadata }: Weights, path: string, width = 1, wanted?: NetworkName) {
   const said = describedBy(metadata, path);
   refuseTimm(tensors, path, wanted);
@@ -273,7 +273,7 @@ const described = z.object({
 });
 type Described = z.output<typeof described>;
 
-/** What `export --to torchvision` says beside PyTorch's names. */
+/** Metadata that `export --to torchvision` writes beside PyTorch's names. */
 const exported = described.pick({ size: true, class_names: true, normalisation: true }).partial({ class_names: true });
 
 const formatName = 'l2t-native checkpoint 1';
@@ -307,7 +307,7 @@ function damaged(file: string, entry: string): L2TError {
   return invalidWeights(`${file}: its metadata entry '${entry}' is damaged. Fetch or save it again.`);
 }
 
-/** As the metadata of a file, so that what is written can be read again. */
+/** Accepts the same checkpoints as `described` does from a file, so that every written file can be read. */
 const checkpointSchema = z
   .object({
     network: z.object({ name: z.enum(networkNames), classes: z.int().min(0), width: widthSchema }),

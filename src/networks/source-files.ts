@@ -58,7 +58,7 @@ export async function getSource(name: string, row: PublishedFile, path: string, 
   return false;
 }
 
-/** What is wrong with the file; undefined if it has the size and the checksum of the row. */
+/** Returns what is wrong with the file; undefined if it has the size and the checksum of the row. */
 const problemOf = (path: string, { mebibytes, sha256 }: PublishedFile): Promise<string | undefined> =>
   withFile(path, async (handle, size) => {
     if (Math.abs(size / 2 ** 20 - mebibytes) > 0.001) return `it has ${size} bytes, and not ${mebibytes} MiB`;

@@ -116,7 +116,7 @@ export function requireSameRuntime(
 /** A hash of what the source computes. */
 export const contentHash = ({ onnx, weights }: Source): string => onnx?.sha256 ?? hashTensors(weights);
 
-/** What a spec records of the sources. */
+/** Returns the facts about the sources that a spec records. */
 export const factsOf = (sources: readonly Source[]): Facts['sources'] =>
   sources.map(({ network: { name, width }, size, onnx }) => ({
     network: name,
@@ -150,7 +150,7 @@ export function nativeSources(
 export const openOnnx = async (model: OnnxModel, threads: number): Promise<OnnxSession> =>
   (await import('./onnx/session.js')).OnnxSession.open(model, threads);
 
-/** What an ONNX file gives as the native part takes it: the feature maps, then the logits, one after the other. */
+/** Returns an ONNX file's result as the native part takes it: the feature maps, then the logits, concatenated. */
 export function valuesOf({ maps, logits }: OnnxResult): Uint8Array {
   const parts = logits ? [...maps, logits] : maps;
   return Buffer.concat(

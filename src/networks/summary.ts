@@ -9,7 +9,7 @@ import { countParameters, describeNetwork, forwardFlops } from './describe.js';
 /** `l2t-native networks --help` says what each option is. */
 export type NetworksOptions = Written<typeof networksSchema>;
 
-/** What a network costs, and what can be matched of it. */
+/** A network's costs, and its features that can be matched. */
 export interface NetworkSummary {
   /** Its name. */
   readonly name: NetworkName;
@@ -19,7 +19,7 @@ export interface NetworkSummary {
   readonly torchvision: boolean;
   /** Side of its images, pixels. */
   readonly size: number;
-  /** What its channel counts are multiplied by. */
+  /** The factor of its channel counts. */
   readonly width: number;
   /** Classes, on which the count of parameters depends: ImageNet's 1,000. */
   readonly classes: number;

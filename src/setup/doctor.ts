@@ -12,7 +12,7 @@ export interface Check {
   readonly name: string;
   readonly state: 'ok' | 'note' | 'broken';
   readonly detail: string;
-  /** What to do about it. */
+  /** The remedy for the user. */
   readonly fix?: string | undefined;
 }
 
@@ -114,11 +114,11 @@ function checkGroups({ groups }: SelfTest): Check {
   return check('note', 'Processes', detail, `${apt('libgloo-dev')} && ${rebuild}`);
 }
 
-/** What doctor knows of CUDA here. */
+/** Facts about CUDA on this machine. */
 export interface CudaFacts {
   /** The driver's version; undefined if there is no driver. */
   readonly driver: string | undefined;
-  /** Whether the addon has its CUDA part; undefined if nothing says how it was built. */
+  /** The addon's CUDA part; undefined if nothing says how it was built. */
   readonly part: CudaPart | undefined;
   readonly versions: CudaVersions;
   /** Undefined where addon and LibTorch are of different CUDA releases: then nothing of CUDA may be called. */

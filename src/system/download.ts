@@ -38,7 +38,7 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
       () => 0,
     );
     let response = await ask(url, there, { ...fetching, signal });
-    // What is there is not the beginning of the file.
+    // The part on disk is not the beginning of the file.
     if (response.statusCode === 416) {
       response.destroy();
       response = await ask(url, 0, { ...fetching, signal });

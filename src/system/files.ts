@@ -6,7 +6,7 @@ import { L2TError } from '../errors.js';
 import { fileAccess } from './failures.js';
 import { limitError } from './limits.js';
 
-/** What to tell the user for each of the system's error codes. */
+/** Advice to the user for each of the system's error codes. */
 const advice: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'it, or its folder, does not exist: check the path'],
   ['ENOTDIR', 'it, or a part of its path, is a file, not a folder: check the path'],
@@ -34,7 +34,7 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
   const limit = limitError(error);
   if (limit) return limit;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  // What is no UTF-8 in a name is read as this character, and the name then leads nowhere.
+  // Bytes of a name that are not UTF-8 are read as this character, and the name then leads nowhere.
   const foreign = code === 'ENOENT' && path.includes('\ufffd');
   const reason = foreign
     ? 'its name is not UTF-8: rename it'

@@ -40,7 +40,7 @@ const node = (program: string) =>
   });
 
 describe('the process', () => {
-  // Where in a step the exit falls is chance, so it is tried several times.
+  // The exit comes at a random moment of a step, so it is tried several times.
   it.each(['native', 'autograd'])('ends at once by process.exit in a run (%s)', { repeats: 4 }, (engine) => {
     const { status, signal, stderr } = node(`start(() => process.exit(7), { engine: '${engine}' })`);
     expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' });

@@ -15,9 +15,9 @@ export interface Part<Shared = unknown> {
   /** Seconds of processor time after which a try counts as hung. */
   readonly patience?: number;
   readonly once?: boolean;
-  /** Where its folder is made, if not among temporary files. */
+  /** The parent of its folder, if that is not a temporary one. */
   readonly below?: string;
-  /** What this machine lacks for it. */
+  /** Returns what this machine lacks for the part; undefined if nothing. */
   missing?(): string | undefined;
   /** Prepares what its tries share: plain data. */
   prepare?(folder: string): Promise<Shared>;

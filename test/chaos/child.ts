@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { kindOf, type Part, type Range, stackOf, Try } from './campaign.js';
 import { Draw } from './draw.js';
 
-/** What a process plays from its beginning to its end. */
+/** Functions by name, one of which a process runs from its beginning to its end. */
 export type Scenes<Shared> = Readonly<Record<string, (draw: Draw, folder: string, shared: Shared) => Promise<unknown>>>;
 
 const [module, folder, ...json] = process.argv.slice(2) as [string, string, string, string];

@@ -136,7 +136,7 @@ function misuse(args: unknown[], draw: Draw): unknown {
   );
 }
 
-/** What is wrong with a thrown error; undefined for our own errors, and for what hostile code threw itself. */
+/** Returns what is wrong with a thrown error; undefined for our own errors, and for those that hostile code threw. */
 function wrong(error: unknown, isMisuse: boolean): string | undefined {
   const { code, stack, message } = Object(error) as { code?: unknown; stack?: string; message?: string };
   if (error instanceof Thrown || isKnownCode(code)) return undefined;

@@ -13,7 +13,7 @@ import { Draw } from './draw.js';
 import { type Format, formats, mutatorsOf } from './formats.js';
 import { wrongError } from './processes.js';
 
-/** What may stand in place of a valid file. */
+/** Makers of entries that replace a valid file. */
 const entries: Readonly<Record<string, (path: string) => unknown>> = {
   missing: () => {},
   empty: (path) => writeFileSync(path, ''),

@@ -38,7 +38,7 @@ const row = (weight: number, make: Format['make'], read: Read, damaged = /./): F
   damaged,
 });
 
-/** What was read of a checkpoint must be what its metadata says, and something that the options could say. */
+/** Reads a checkpoint, which must agree with its metadata and have values that the options allow. */
 async function readWeights(file: string, draw: Draw): Promise<void> {
   const given = draw.once(2) ? {} : { network: bases.tinyNetwork.name, width: bases.tinyNetwork.width };
   if (draw.once(8)) {
@@ -123,7 +123,7 @@ const counts = { train: { count: 6 }, test: { count: 2 }, classNames: ['0', '1',
 const readParts = (file: string) => readSplit(file, counts as unknown as Parameters<typeof readSplit>[1]);
 
 const readRun: Read = async (file, draw, folder) => {
-  // As `inspect --json` prints it.
+  // `inspect --json` prints the same.
   if (draw.once(2)) return JSON.stringify(await inspectRun(join(folder, 'run')));
   return basename(file) === 'split.json' ? readParts(file) : loadRun(file, draw, folder);
 };

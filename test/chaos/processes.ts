@@ -30,7 +30,7 @@ const documented = readFileSync(new URL('../../docs/errors.md', import.meta.url)
 /** Is it a documented code, other than INTERNAL, our own mistake? */
 export const isKnownCode = (code: unknown): boolean => code !== 'INTERNAL' && documented.includes(`## ${code}`);
 
-/** What is wrong with a thrown error; undefined if its code is documented, and a small file may cause it. */
+/** Returns what is wrong with a thrown error; undefined if its code is documented, and a small file may cause it. */
 export function wrongError(error: unknown): string | undefined {
   if (error instanceof L2TError && isKnownCode(error.code) && !error.code.startsWith('OUT_OF_')) return undefined;
   const { code, stack, cause } = Object(error) as { code?: string; stack?: string; cause?: { stack?: string } };

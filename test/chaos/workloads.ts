@@ -15,9 +15,9 @@ export type Files = Readonly<Record<string, string>>;
 export interface Workload {
   readonly name: string;
   run(folder: string, start?: Start): Promise<Outcome & { readonly seconds: number }>;
-  /** What interruptions must not change: file → a hash of its content. */
+  /** The files that interruptions must not change → a hash of the content of each. */
   files(folder: string): Files;
-  /** What is wrong with the files while nothing runs; a lock and temporary files may lie there. */
+  /** Returns what is wrong with the files while nothing runs; a lock and temporary files are allowed. */
   damage(folder: string): Promise<string[]>;
 }
 
@@ -43,7 +43,7 @@ export function differences(expected: Files, got: Files): string[] {
   return names.slice(0, 6).map((name) => `${name} ${problem(name)}`);
 }
 
-/** What is wrong with the files under their final names: each must be whole. */
+/** Returns what is wrong with the files under their final names: each must be whole. */
 async function damagedFiles(folder: string): Promise<string[]> {
   const problems: string[] = [];
   for (const name of filesBelow(folder)) {

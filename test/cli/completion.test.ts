@@ -8,7 +8,7 @@ import { cli, temporaryFolder, write } from '../tiny.js';
 
 const zshOffers = fileURLToPath(new URL('./completion/offers.zsh', import.meta.url));
 
-/** As bash calls the function of a command: with the words so far, of which = and : are some, and the index of the last. */
+/** Calls a command's function as bash does: with the words so far (= and : are words) and the index of the last. */
 const bashOffers = `
 source "$1"
 line=\${2//=/ = }

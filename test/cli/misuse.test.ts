@@ -63,7 +63,7 @@ const refused: readonly Misuse[] = [
   [['bench', '--case', 'fm', '--inner-steps', '2'], /--case fm has no use for --inner-steps/],
   [['transfer', '--config', yaml('epocs: 3')], /\.yaml: epocs is unknown: .*\. Did you mean 'epochs'\?/],
   [['transfer', '--config', yaml('data: gone/photos'), '--data', data], /--source and --target are missing/],
-  // What a person writes in YAML instead of a list in one string, or of a value twice, is read.
+  // YAML's lists and aliases are read.
   [
     [
       'compare',
@@ -122,7 +122,7 @@ const failing: readonly Misuse[] = [
   [['demo', '--out', folder], /error\[INVALID_RUN\]: .*is not empty/],
 ];
 
-/** What becomes of command lines in one process, one after the other: a process for each takes half a second. */
+/** Runs command lines one after the other in one process, because a process for each takes half a second. */
 function inOneProcess(lines: readonly (readonly string[])[]): Partial<Outcome>[] {
   const script = `
     const { main } = await import(${JSON.stringify(join(packageRoot, 'dist/cli/verbs.js'))});

@@ -73,7 +73,7 @@ describe('decoding gives what Pillow gives', () => {
     expect([height, width, await pixelsOf(gif)]).toEqual([4, 8, picture(1)]);
   });
 
-  // What Pillow 11.1 makes of the files in the same order, as they are and resized with BILINEAR.
+  // Hashes from Pillow 11.1 of the files in the same order, as they are and resized with BILINEAR.
   const tiny = '../shared/data/tinyimagenet64/val';
   it.skipIf(!existsSync(tiny)).each([
     [64, 'db3489c17861b13de3be25382809941d26fa8fadd4d895978a00c52cc4b4b4ff'],

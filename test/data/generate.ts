@@ -139,7 +139,7 @@ export const nearest: Resize = async (pixels, height, width, outHeight, outWidth
     return pixels[(row * width + column) * 3 + (at % 3)] as number;
   });
 
-/** What is thrown must be an L2TError; any other error fails the test. */
+/** Returns the L2TError that `work` rejects with, if any; any other error fails the test. */
 export async function failure(work: Promise<unknown>): Promise<{ code: ErrorCode; message: string } | undefined> {
   try {
     await work;

@@ -21,7 +21,7 @@ async function read(bytes: Uint8Array, file = join(temporaryFolder(), 'a.mat')) 
   return readMat(file, limit);
 }
 
-/** What is compared: no typed arrays, whose kind is not the point. */
+/** Replaces typed arrays by plain ones, because their type does not matter. */
 function plain(value: MatValue | undefined): unknown {
   if (value?.kind === 'numbers') return { dims: value.dims, data: [...value.data] };
   if (value?.kind === 'cells') return { dims: value.dims, cells: value.cells.map(plain) };

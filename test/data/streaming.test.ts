@@ -193,7 +193,7 @@ describe('photographs', () => {
     const first = await transfer({ ...cached, out: out() }).result;
     const entries = (await readdir(cache, { recursive: true })).filter((name) => /\/[0-9a-f]{64}$/.test(name));
     expect(entries.length).toBe(24);
-    // Of a process that was killed while it wrote, and of one that writes now.
+    // Temporary files of a process that was killed while it wrote, and of one that writes now.
     const [left, written] = ['0', '1'].map((k) => join(cache, `${entries[0]}`, '..', `.x.00000000000${k}.tmp`));
     for (const file of [left, written] as string[]) writeFileSync(file, 'half');
     utimesSync(left as string, 1e9, 1e9);

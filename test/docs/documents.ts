@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../setup/files.mjs';
 
-/** What a person reads. */
+/** The documents for users and contributors. */
 export const documents: readonly string[] = [
   'README.md',
   'CONTRIBUTING.md',

@@ -14,7 +14,7 @@ const { scripts } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), '
 /** Its first argument is a number, the others are a command. */
 export const ranksScript = 'examples/ranks.sh';
 
-/** What the program's own parser refuses of a command, or a value that the option's row does; undefined if nothing. */
+/** Returns why the program's own parser, or an option's row, refuses a command; undefined if neither does. */
 export function refusalOf(command: string): string | undefined {
   const words = wordsOf(command);
   const [tool, ...rest] = words[0] === 'npx' ? words.slice(1) : words;
@@ -84,8 +84,8 @@ const flagsOf = (command: Command): (string | undefined)[] => ['--help', ...comm
 const allFlags = verbsOf(program).flatMap(([, command]) => flagsOf(command));
 
 /**
- * What is wrong with code in the running text: a flag alone (`--lr auto`) that no verb has, or a command with a flag that
- * its verb does not have. Placeholders may stand for values.
+ * Returns what is wrong with code in the running text: a flag alone (`--lr auto`) that no verb has, or a command with a
+ * flag that its verb does not have. Placeholders may stand for values.
  */
 export function unknownIn(code: string): string | undefined {
   const words = wordsOf(code.replaceAll(/[[\]…]/g, ' '));

@@ -57,7 +57,7 @@ function execute(command: string, args: readonly string[], cwd: string): Promise
   });
 }
 
-/** What the compiler says of the snippets, each in a file of its own in the folder. */
+/** Returns the compiler's errors about the snippets, each in a file of its own in the folder. */
 export function typeErrorsOf(snippets: readonly Planned[], folder: string, types: string): string[] {
   const placeOf = new Map(
     snippets.map(({ place, text }, k) => {

@@ -10,7 +10,7 @@ import { convNet, modelBytes, tokenNet } from '../networks/onnx/models.js';
 import { cli, flagsOf, main, tinySource } from '../tiny.js';
 
 /**
- * What the documents' commands and snippets become here. Every row must fit something, and every step that is not a
+ * A replacement in the documents' commands and snippets. Every row must fit something, and every step that is not a
  * command of l2t-native, or a snippet of TypeScript or YAML, needs a row with `not`.
  */
 export interface Row {

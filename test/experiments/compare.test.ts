@@ -223,7 +223,7 @@ describe('compare', { timeout: 120_000 }, () => {
     const bytes = readFileSync(file);
     bytes[100] = (bytes[100] as number) ^ 1;
     writeFileSync(file, bytes);
-    // What is complete needs no data; what is not would mix two data sets.
+    // Complete runs need no data; incomplete ones would mix two data sets.
     expect((await resumeComparison(options.out)).unfinished).toEqual([]);
     rmSync(run, { recursive: true });
     await expect(resumeComparison(options.out)).rejects.toThrow(refusal('INVALID_RUN', `the data in ${own} changed`));

@@ -33,7 +33,7 @@ it('says, draws and lists of a pair what the conclusion says of it', () => {
   expect(toScratch).toContain(
     '<p>fine-tuned is 38.1 points ahead of scratch (95 % interval of the 2 paired differences: −12.3 to 88.5): not settled.</p>',
   );
-  // What is not settled is drawn across zero.
+  // The range of an undecided difference is drawn across zero.
   const zero = Number(/class="zero" style="left:([\d.]+)%"/.exec(toScratch)?.[1]);
   const ranges = [...toScratch.matchAll(/class="range" style="left:([\d.]+)%;right:([\d.]+)%"/g)];
   expect(ranges.map(([, low, high]) => Number(low) < zero && zero < 100 - Number(high))).toEqual([true, true]);

@@ -116,7 +116,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     cpSync(images, join(out, 'images'), { recursive: true });
     const data = join(out, 'images');
     const { runs } = await planComparison(out, { ...options(), data, source, methods: 'scratch,fm', seeds: 3 });
-    // What lies below the folder is named relative to it.
+    // Paths below the folder are relative to it.
     expect(runs[0]).toContain(' --data images ');
     await runLine(runs[1] as string, out);
     // The source of one is gone; another was made with other options.
@@ -147,7 +147,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
       '- fm, seed 2: not begun',
     ]);
     expect(unfinished.map(({ state }) => state)).toEqual(['not begun', 'running', 'failed', 'failed', 'not begun']);
-    // What does not change the result may differ, and the run keeps its own.
+    // Options that do not change the result may differ, and the run keeps its own.
     const other = (runs[1] as string).replace('--no-report', '--save-every 5');
     expect((await runLine(other, out)).stderr).toMatch(/warning: scratch-1 goes on with its own --save-every$/m);
     // The line of the plan does not go on with the run that has other options.

@@ -46,7 +46,7 @@ describe('reproduce', { timeout: 120_000 }, () => {
     const { rows } = await resumeReproduction(folder);
     expect(rows.map(({ label }) => label)).toEqual(['lwf', 'fm:single', 'l2t-ww']);
     const options = readFileSync(join(folder, 'l2t-ww-0', 'options.yaml'), 'utf8');
-    // Of the preset, and over it.
+    // Options of the preset, and those that replace them.
     expect(options).toMatch(/momentum: 0\.9\n/);
     expect(options).toMatch(/batch: 50\n/);
     expect(options).toMatch(/pairs: all-to-all\n/);

@@ -227,7 +227,7 @@ describe("a run's folder", async () => {
     expect(await (await Network.load(run)).predict([image])).toEqual([direct]);
     const out = newFile('run.onnx');
     expect(await exportNetwork(run, { to: 'onnx', out })).toMatchObject({ network: 'vgg9_bn', classes: 3 });
-    // As the source and as the beginning of other runs.
+    // Other runs take the result as their source, and as their start.
     const learned = { ...options, method: 'fm', source: run, out: join(folder, 'fm') } as const;
     expect((await transfer(learned).result).total).toBe(30);
     const further = { ...options, method: 'finetune', targetInit: run, out: join(folder, 'further') } as const;

@@ -25,7 +25,7 @@ const checker = program.getTypeChecker();
 const imports = program.getSourceFile(file).statements.find(ts.isImportDeclaration);
 const names = imports.importClause.namedBindings.elements.map(({ name }) => name);
 
-/** What an editor shows of an option of one of the imported types. */
+/** Returns an editor's text for an option of one of the imported types. */
 function documented(type, option) {
   const symbol = checker.getSymbolAtLocation(names.find(({ text }) => text === type));
   const options = checker.getDeclaredTypeOfSymbol(checker.getAliasedSymbol(symbol));

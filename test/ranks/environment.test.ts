@@ -7,13 +7,13 @@ const torchrun = {
   ...{ MASTER_ADDR: 'node1', MASTER_PORT: '29500' },
 };
 
-/** As `srun -N 2 -n 3` sets it in a job of two nodes. */
+/** The environment that `srun -N 2 -n 3` sets in a job of two nodes. */
 const srun = {
   ...{ SLURM_JOB_ID: '117', SLURM_STEP_ID: '0', SLURM_STEP_NUM_TASKS: '3', SLURM_STEP_NUM_NODES: '2' },
   ...{ SLURM_PROCID: '2', SLURM_LOCALID: '0', SLURM_NTASKS: '3', SLURM_STEP_NODELIST: 'node[07,09-11]' },
 };
 
-/** As `mpirun -n 2` sets it on one host. */
+/** The environment that `mpirun -n 2` sets on one host. */
 const mpirun = {
   ...{ OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2', PMIX_NAMESPACE: '3541630977' },
   ...{ OMPI_COMM_WORLD_LOCAL_RANK: '1', OMPI_COMM_WORLD_LOCAL_SIZE: '2' },

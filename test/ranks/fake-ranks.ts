@@ -96,7 +96,7 @@ export async function fakeAddonModule(original: () => Promise<{ addon(): NativeA
 }
 
 let next = 20_000;
-/** What each rank gives as its option `group`. */
+/** Returns the option `group` of each rank. */
 export function placesOf(size: number) {
   const master = `127.0.0.1:${next++}`;
   return Array.from({ length: size }, (_, rank) => ({ rank, size, master }));

@@ -18,7 +18,7 @@ beforeAll(async () => {
 const joins = addon().groups();
 const without = joins ? '' : ' (skipped: this build has no c10d)';
 
-/** What a test starts ends with it, whatever happens in it. */
+/** The processes that a test started; they are killed after it, even if it fails. */
 const launchers = new Set<{ kill(signal: NodeJS.Signals): boolean }>();
 afterEach(() => {
   for (const launcher of launchers) launcher.kill('SIGTERM');
@@ -70,7 +70,7 @@ function commandOf(pid: string): string[] {
 
 const untilGone = (run: string) => vi.waitFor(() => expect(processesOf(run)).toEqual([]), 30_000);
 
-/** As Linux lists the sockets that listen. */
+/** Waits until Linux lists a socket that listens on the port. */
 function untilListening(port: number): Promise<void> {
   const listening = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} \\S+ 0A `);
   return vi.waitFor(() => expect(readFileSync('/proc/net/tcp', 'utf8')).toMatch(listening), 30_000);

@@ -12,7 +12,7 @@ import { abortAt, eventsOf, refusal, warningsOf } from '../outcomes.js';
 import { newPath, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 import { placesOf } from './fake-ranks.js';
 
-// What ranks have to agree on, and who writes, does not depend on how they compute: here each computes all.
+// Here each rank computes everything: what ranks agree on, and who writes, does not depend on the computation.
 vi.mock('../../src/native/addon.js', async (original) =>
   (await import('./fake-ranks.js')).fakeAddonModule(original as never),
 );
@@ -81,7 +81,7 @@ describe('a run of two ranks', { timeout: 60_000 }, () => {
     const places = placesOf(2);
     const seen = await Promise.all(places.map((group) => resume(out, { group }).result));
     expect(seen[1]).toEqual(seen[0]);
-    // As on a host without the folder.
+    // Another rank's host may lack the folder.
     const network = await sentTo(join(out, 'best.safetensors'));
     expect(network).toEqual(seen[0]?.network);
   });
@@ -221,7 +221,7 @@ async function networkOf(folder: string): Promise<string> {
   return (await transfer({ ...given, data: folder, out: newPath() }).result).checkpoint;
 }
 
-/** What rank 1 gets of a network that it does not find. */
+/** Returns the network that rank 1 receives if its path does not exist. */
 async function sentTo(checkpoint: string) {
   const places = placesOf(2);
   const paths = [checkpoint, '/no/such/best.safetensors'];

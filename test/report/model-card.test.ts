@@ -53,7 +53,7 @@ describe('the model card', () => {
     ]) {
       expect(text).toContain(part);
     }
-    // Where the files were is nobody's business.
+    // Paths of files are private.
     expect(text).not.toContain('/home');
     // torchvision has no such network.
     expect(text).not.toContain('torchvision');

@@ -9,7 +9,7 @@ import { newPath, temporaryFolder, tinyData, tinyOptions, tinySource, write } fr
 const { pairs: _, ...common } = { ...tinyOptions, method: 'kd', lr: 1e-3, epochs: 1 } as const;
 
 let data: string;
-/** Of the classes of the data, in their order. */
+/** A source of the data's classes, in their order. */
 let source: string;
 /** Has images of the classes a and b, of which none can be decoded. */
 const damaged = temporaryFolder();

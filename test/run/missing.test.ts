@@ -9,7 +9,7 @@ import { cli, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.j
 
 const folder = temporaryFolder();
 const data = tinyData(4);
-/** As other programs write it: it does not name its network. */
+/** A file like other programs' ones, which does not name its network. */
 const source = join(folder, 'source.safetensors');
 await writeSafetensors(source, toTensorMap((await loadCheckpoint(await tinySource())).weights), new Map());
 const without = async (...args: string[]) => (await cli(args, { cwd: folder })).stderr;

@@ -8,7 +8,7 @@ import { abortAt, contentsOf, eventsOf, refusal } from '../outcomes.js';
 import { cli, flagsOf, newPath, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
 
 const { pairs: _, ...common } = { ...tinyOptions, lr: 1e-3 };
-/** Of the two sources. */
+/** The option `pairs` of each of the two sources. */
 const pairs = ['8-3,5-1', 'single'] as const;
 const matched = [
   { source: 0, pair: [8, 3] },

@@ -58,7 +58,7 @@ describe('setup --from', () => {
     makeLibTorch(join(root, 'data/.unpacking-killed/libtorch.old'), libtorchFiles('2.7.0'));
     const days = Date.now() / 1000 - 2 * 24 * 3600;
     utimesSync(join(root, 'data/.unpacking-killed'), days, days);
-    // That of a process which may go on.
+    // The folder of a process that may still run.
     mkdirSync(join(root, 'data/.unpacking-now'));
     const { destination, done } = install(root, join(root, 'absent.zip'));
     await expect(done).rejects.toMatchObject({ code: 'FILE_ACCESS' });

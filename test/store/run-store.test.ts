@@ -9,7 +9,7 @@ import { cli, holdElsewhere, newPath, temporaryFolder, tinyData, tinyOptions } f
 
 const { pairs: _, ...common } = tinyOptions;
 let data: string;
-/** Of a run that needs no source. */
+/** Options of a run that needs no source. */
 let options: Omit<TransferOptions, 'out'>;
 /** A finished run. */
 let finished: string;

@@ -4,9 +4,9 @@ import { type BenchDevice, deviceTitle } from '../../src/bench/cases.js';
 export const stepNames = ['build', 'parity', 'graph', 'bench', 'train', 'sanitize'] as const;
 export type StepName = (typeof stepNames)[number];
 
-/** What a step measured and what it found. */
+/** A step's measurements and problems. */
 export interface Findings {
-  /** What is off; none: the step passed. */
+  /** Empty if the step passed. */
   readonly problems: readonly string[];
   /** One line for the table. */
   readonly summary: string;
@@ -20,7 +20,7 @@ export interface StepResult extends Findings {
   readonly ended: string;
 }
 
-/** Where the steps ran, and with which versions. */
+/** The machine of the steps, and its software's versions. */
 export interface Machine extends BenchDevice {
   readonly cpu: string;
   readonly cores: number;

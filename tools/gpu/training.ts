@@ -48,7 +48,7 @@ export class Training {
     return command([...program, 'transfer', '--resume', join(this.folder, name), '--device', this.device, '--json']);
   }
 
-  /** What differs by a bit between two runs; in words. */
+  /** Describes, in words, the differences between two runs, down to a bit. */
   differences(one: string, other: string): Promise<string[]> {
     return differences(join(this.folder, one), join(this.folder, other));
   }
@@ -60,7 +60,7 @@ export class Training {
 
 const program = [process.execPath, 'dist/cli/l2t-native.cjs'] as const;
 
-/** What a run that must succeed prints. */
+/** Returns the printed result of a run; throws if the run failed. */
 export function resultOf(name: string, ended: Ended): { readonly seconds: number; readonly accuracy: number } {
   if (ended.code !== 0) throw new Error(`${name}: ${failure(ended)}`);
   return JSON.parse(ended.stdout) as { seconds: number; accuracy: number };

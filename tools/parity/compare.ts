@@ -38,11 +38,11 @@ export interface Verdict {
   readonly passed: boolean;
   /** Worst relative error of each group of quantities; absent if the case has none. */
   readonly worst: ReadonlyMap<string, number>;
-  /** What failed, in words. */
+  /** The failures, in words. */
   readonly failures: readonly string[];
   /** float32 only: error of the whole ∇φ, relative to its norm; absent if the case has none. */
   readonly gradError?: number;
-  /** float32 only: error ÷ bound of what is computed after a step; absent if the case has none or too wide a bound. */
+  /** float32 only: error ÷ bound of the values after a step; absent if the case has none or too wide a bound. */
   readonly ratios?: { readonly grad?: number; readonly rest?: number };
 }
 

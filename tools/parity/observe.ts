@@ -44,7 +44,7 @@ export interface TimingJob extends BenchJob {
   readonly group?: GroupConfig;
 }
 
-/** Of the fastest iteration. `traffic`: what a process sends to the others in one. `state`: after the last. */
+/** Results of the fastest iteration. `traffic`: what a process sends in an iteration. `state`: after the last. */
 export interface Timings {
   readonly seconds: number;
   readonly layers: readonly LayerTiming[];
@@ -66,7 +66,7 @@ export interface LayerTiming {
   readonly seconds: number;
 }
 
-/** What C++ declares and TypeScript declares again: the tests compare both. */
+/** Declarations of C++ that TypeScript repeats: the tests compare both. */
 export interface Declarations {
   readonly methods: readonly {
     readonly name: string;

@@ -3,10 +3,10 @@ import type { PrecisionName } from '../../src/native/addon.js';
 import { precisionNames } from '../../src/native/contract/names.js';
 import { type ParityOptions, parity } from './parity.js';
 
-/** Of each case that has a ∇φ: its error relative to its norm, in each precision of a GPU. */
+/** For each case that has a ∇φ, the error of ∇φ relative to its norm, in each precision of a GPU. */
 export type PrecisionEffects = Readonly<Record<string, Readonly<Partial<Record<PrecisionName, number>>>>>;
 
-/** What the GPU's precisions do to ∇φ. It is measured, not judged. */
+/** Measures the error of ∇φ in each of the GPU's precisions, without judging it. */
 export async function precisionEffects(folder: string, { device }: Pick<ParityOptions, 'device'>) {
   const effects: Record<string, Partial<Record<PrecisionName, number>>> = {};
   for (const precision of precisionNames) {

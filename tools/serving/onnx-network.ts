@@ -1,6 +1,6 @@
 /**
- * What stands in the documented server for a Network: ONNX Runtime on the exported network, with sharp for the images. The text is a
- * module's.
+ * Returns the text of a module that replaces a Network in the documented server: ONNX Runtime runs the exported
+ * network, and sharp decodes the images.
  */
 export const onnxNetwork = (file: string, size: number): string => `
 import { InferenceSession, Tensor } from 'onnxruntime-node';

@@ -76,7 +76,7 @@ export async function alternate(
   return { other: before, current: now, ratio };
 }
 
-/** Of a state's turns, the least minimum and the median of the medians. */
+/** Returns the minimum of a state's turns and the median of their medians. */
 const timesOf = (turns: readonly Seconds[] = []) => ({
   turns,
   min: secondsOf(turns.map(({ min }) => min)).min,

@@ -1,13 +1,13 @@
-/** What the layers of an iteration must do at least, to compare their times with; bench/README.md says how it is counted. */
+/** The minimal work of an iteration's layers, to compare their times with; bench/README.md says how it is counted. */
 import { addon, type BenchJob, type MachineSpeed, type NetworkDescription } from '../../src/native/addon.js';
 import { elementCount } from '../../src/native/tensor.js';
 import { sum } from '../../src/system/statistics.js';
 import type { LayerTiming } from '../parity/observe.js';
 
 export interface Cost {
-  /** Of products of matrices; a multiplication and an addition count as two. */
+  /** Operations of matrix products; a multiplication and an addition count as two. */
   readonly flop: number;
-  /** Read and written, each map and parameter once. */
+  /** Bytes read and written, each map and parameter once. */
   readonly bytes: number;
 }
 
@@ -22,7 +22,7 @@ export interface Floor {
 }
 
 export interface Layer extends LayerTiming, Cost, Floor {
-  /** Of a unit and of the matching loss at a map: its shape, such as `64→128 @16`. */
+  /** The part's name; for a unit and for the matching loss at a map its shape, such as `64→128 @16`. */
   readonly name: string;
   /** The operations that a unit fuses, by their kinds; empty for anything else. */
   readonly operations: readonly string[];
@@ -95,7 +95,7 @@ class Sizes {
   #elements = (value: number): number =>
     (this.#channels[value] as number) * (this.#network.sides[value] as number) ** 2;
 
-  /** Of a network with running statistics. Batch norm, ReLU and the residual are computed where a map is written. */
+  /** The cost of a network with running statistics. Batch norm, ReLU and the residual are fused into a map's write. */
   inference(products: number, images: number): Cost {
     const { operations } = this.#network;
     const maps = sum(operations.map(({ kind }, i) => (kind === 'conv2d' ? 2 * this.#elements(i + 1) : 0)));
@@ -112,11 +112,11 @@ class Sizes {
     const shown = parameters > 0 ? first + 1 : from;
     const [before, after, side = 1] = [this.#channels[from], this.#channels[shown], this.#network.sides[shown]];
     const name = `${parameters > 0 ? `${before}→${after}` : before}${side > 1 ? ` @${side}` : ''}`;
-    // x̄ and ẋ.
+    // 1 if the unit computes x̄ and ẋ.
     const x = from === 0 ? 0 : 1;
     const sweep = sweeps.indexOf(unit.sweep);
     const times = [1, 1 + x, 1 + x, 1 + 3 * x][sweep] as number;
-    // Of the parameters, with their gradients.
+    // Passes over the parameters, with their gradients.
     const reads = [1, 1 + x, 2, 3][sweep] as number;
     const elements = this.#traffic(unit, operations, parameters > 0)[sweep];
     const bytes = float * (images * (elements as number) + parameters * reads);

@@ -3,7 +3,7 @@ import { type BenchCaseName, type BenchSettings, benchCases } from '../../src/be
 import { convolutionNames } from '../../src/native/contract/names.js';
 import { defaultThreads } from '../../src/system/threads.js';
 
-/** Of the programs that time the cases of `bench` on the CPU. */
+/** Flags of the programs that time the cases of `bench` on the CPU. */
 export interface Flags extends Omit<BenchSettings, 'device'> {
   readonly case: BenchCaseName;
   readonly rounds: number;

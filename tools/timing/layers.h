@@ -41,7 +41,7 @@ class TimedBackend : public Backend {
  public:
   /// Ends an iteration.
   virtual void lap() = 0;
-  /// Of the iterations that have ended.
+  /// The times of the iterations that have ended.
   [[nodiscard]] virtual std::vector<Layer> layers() const = 0;
 };
 

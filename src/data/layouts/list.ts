@@ -238,7 +238,7 @@ function* pieces(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += piece) yield bytes.subarray(at, at + piece);
 }
 
-/** What the library's errors mean. */
+/** The meanings of the CSV library's error codes. */
 const csvProblems: Readonly<Record<string, string>> = {
   CSV_QUOTE_NOT_CLOSED: 'a quote is opened, but not closed',
   CSV_INVALID_CLOSING_QUOTE: 'a comma is missing behind the closing quote',

@@ -4,7 +4,7 @@ import { splitOfFolder } from '../layout-reader.js';
 
 const isParquet = /\.parquet$/i;
 
-/** Where Hugging Face's hub puts the files of a data set without configurations. */
+/** Folders in which Hugging Face's hub puts the files of a data set without configurations. */
 const commonFolders = ['data', 'default'];
 
 /**

@@ -9,7 +9,7 @@ import { type ColumnNames, nameSome, type ReadingKind } from '../layout-reader.j
 import { readWhole } from '../reading.js';
 import type { ParquetFile } from './file.js';
 
-/** What Hugging Face's `datasets` calls a column: `Image`, `ClassLabel` with its classes' names, `Value`, … */
+/** Hugging Face's description of a column: `Image`, `ClassLabel` with its classes' names, `Value`, … */
 const feature = z.looseObject({ _type: z.string(), names: z.array(z.string()).optional() });
 const info = z.looseObject({ features: z.record(z.string(), z.unknown()).nullish() });
 const note = z.looseObject({ info: info.nullish() });
@@ -21,7 +21,7 @@ const infoFile = 'dataset_info.json';
 const maxInfoBytes = 2 ** 26;
 
 /**
- * What the writer said of the columns: under the key `huggingface` of the file's own footer; or else in
+ * Reads the writer's description of the columns: under the key `huggingface` of the file's own footer; or else in
  * dataset_info.json beside the file or above it, up to `root`. `from`: the file that describes the columns.
  */
 export async function readFeatures(file: ParquetFile, root: string): Promise<{ features: Features; from: string }> {
@@ -42,7 +42,7 @@ export async function readFeatures(file: ParquetFile, root: string): Promise<{ f
   }
 }
 
-/** What is no column of its own (a list, a struct of columns) is left out: it is no image and no label. */
+/** Returns the columns by name. Lists and structs of columns are left out: they are no images and no labels. */
 function toFeatures(given: Readonly<Record<string, unknown>>, what: string): Features {
   const features = new Map<string, z.output<typeof feature>>();
   for (const [name, each] of Object.entries(given)) {
@@ -72,11 +72,11 @@ function parse<T>(text: string, what: string, form: z.ZodType<T>): T {
 /** The columns to read. */
 export interface Columns {
   readonly image: string;
-  /** Undefined: none is read. */
+  /** Undefined: no labels are read. */
   readonly label: string | undefined;
   /** Labels are indices of `classNames` (ClassLabel), texts, or whole numbers. */
   readonly labels: 'classes' | 'texts' | 'numbers';
-  /** Of ClassLabel. */
+  /** The names of a ClassLabel's classes. */
   readonly classNames: readonly string[] | undefined;
 }
 
@@ -91,7 +91,7 @@ export function chooseColumns(schema: SchemaTree, features: Features, given: Rea
   return describe(schema, features, { image, label });
 }
 
-/** What another file has in the columns `named`. Undefined if they are not there, or hold no images or no labels. */
+/** Describes the columns `named` of another file. Undefined if it lacks them, or they hold no images or no labels. */
 export function sameColumns(
   schema: SchemaTree,
   features: Features,

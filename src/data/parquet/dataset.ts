@@ -102,7 +102,7 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
       }
       const { values } = await file.read(group, label);
       values.forEach((value, row) => {
-        // As numbers of JavaScript, two such labels may be the same.
+        // Two such labels may be the same JavaScript number.
         if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) {
           throw invalidData(
             `${file.path}, row ${first + row} has label ${value}, and labels beyond 2^53 - 1 are not read: write them as texts.`,

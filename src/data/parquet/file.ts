@@ -22,10 +22,10 @@ const tailBytes = 8;
 /** A Parquet file, of which the footer has been read and checked against the file's size. */
 export type ParquetFile = Awaited<ReturnType<typeof openParquet>>;
 
-/** Of one row group. */
+/** A column of one row group. */
 export interface Column {
   readonly values: readonly unknown[];
-  /** What it takes in memory. */
+  /** Size in memory, bytes. */
   readonly bytes: number;
 }
 

@@ -32,10 +32,10 @@ export function understood<T>(what: string, call: () => T): T {
   }
 }
 
-/** Of dictionaries and of the values in data pages. */
+/** The supported encodings of dictionaries and of the values in data pages. */
 const encodings = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'DELTA_BINARY_PACKED', 'DELTA_LENGTH_BYTE_ARRAY'];
 
-/** What the footer says of a column chunk. */
+/** A column chunk as the footer describes it. */
 export interface ChunkFacts {
   readonly codec: string;
   readonly rows: number;
@@ -255,7 +255,7 @@ export function checkThrift(view: DataView, from: number): void {
       element(field & 15, depth + 1);
     }
   };
-  /** What a value takes, by the number of its type in Thrift's compact protocol. */
+  /** Skips a value, by the number of its type in Thrift's compact protocol. */
   const values: Readonly<Record<number, (depth: number) => void>> = {
     1: () => {}, // true, which a field's header says
     2: () => {}, // false

@@ -85,7 +85,7 @@ export class RowGroups {
       if (this.#held.has(row)) continue;
       throwIfAborted(what, signal);
       const group = this.#groupOf(row);
-      // What is wanted of the last row group is held by now.
+      // All requested images of the last row group are held now.
       if (last && last !== group) this.#recent.delete(last);
       last = group;
       const image = await this.image(row).catch((error: unknown) => {
@@ -98,7 +98,7 @@ export class RowGroups {
         this.#heldBytes = 0;
         return false;
       }
-      // A copy, because the image is a part of its row group.
+      // The image is copied, because it is a view of its whole row group.
       this.#held.set(row, Uint8Array.from(image));
     }
     return true;
@@ -116,7 +116,7 @@ export class RowGroups {
 
   #read(group: Group): Promise<readonly Cell[]> {
     const recent = this.#recent.get(group) ?? this.#begin(group);
-    // At the end of the map, as the one that was used last.
+    // The group that was used last comes last in the map.
     this.#recent.delete(group);
     this.#recent.set(group, recent);
     this.#forget();
@@ -136,7 +136,7 @@ export class RowGroups {
         this.#forget();
       },
       (error: unknown) => {
-        // Damage stays; anything else may be gone when it is asked for again.
+        // A damaged group stays damaged; after any other error, the next read tries again.
         if (!isDamage(error)) this.#recent.delete(group);
       },
     );

@@ -26,7 +26,7 @@ export interface NativeBench {
 
 export interface GraphTiming {
   readonly seconds: number;
-  /** What the graph holds: kernels, copies and fills. 0 before it is captured, and where CUDA does not say. */
+  /** Number of kernels, copies and fills in the graph; 0 before its capture, or if CUDA does not count them. */
   readonly launches: number;
 }
 

@@ -2,9 +2,9 @@
 
 /** CUDA releases such as '12.4'; '' of an addon that was built without CUDA. */
 export interface CudaVersions {
-  /** Of the toolkit that the addon was compiled with. */
+  /** Version of the toolkit that the addon was compiled with. */
   readonly compiledFor: string;
-  /** Of the runtime library that LibTorch brings. */
+  /** Version of the runtime library that LibTorch brings. */
   readonly runtime: string;
 }
 

@@ -5,7 +5,7 @@ export interface GroupConfig {
   /** From 0. */
   readonly rank: number;
   readonly size: number;
-  /** Of rank 0, which listens there; in 127.0.0.0/8, it listens on the loopback interface alone. */
+  /** Address on which rank 0 listens; in 127.0.0.0/8, it listens on the loopback interface alone. */
   readonly host: string;
   readonly port: number;
   /** Seconds that a rank waits for the others. */

@@ -22,7 +22,7 @@ export interface Hyperparameters {
   readonly precision: PrecisionName;
   /** False: a GPU may take faster algorithms whose results differ from run to run. */
   readonly deterministic: boolean;
-  /** Of a method that learns λ. */
+  /** λ's network before the first step, for a method that learns λ. */
   readonly lambdaInit?: LambdaInit | undefined;
 }
 
@@ -60,14 +60,14 @@ export interface NativeSpec extends Hyperparameters {
   readonly batch: number;
   /** Seconds between saves within an epoch. */
   readonly saveEvery: number;
-  /** Of a method that trains meta-networks. */
+  /** The batch that judges φ, for a method that trains meta-networks. */
   readonly metaBatch?: MetaBatch | undefined;
   /** False: a GPU is given each operation of a step by itself, not the whole step as one graph. */
   readonly graph: boolean;
   readonly batchNorm: BatchNormName;
 }
 
-/** What a run trains with: images, weights, and what follows from them. */
+/** A run's inputs: images, weights, and values derived from them. */
 export interface RunMaterials {
   /** The target, with the data's number of classes. */
   readonly target: NetworkSpec;
@@ -102,7 +102,7 @@ export interface RunMaterials {
   readonly evaluationBatch: number;
   /** The learning rate at which the schedule begins. */
   readonly lr: number;
-  /** Of a method that trains meta-networks: their learning rate, in place of the spec's. */
+  /** The meta-networks' learning rate, in place of the spec's, for a method that trains them. */
   readonly metaLr?: number | undefined;
   /** The fraction of all steps during which the learning rate grows linearly to the schedule's. Absent: no warm-up. */
   readonly warmUp?: number;

@@ -1,6 +1,6 @@
-/** The words that options take and the addon knows, once on this side. native/ has the same, as enumerations. */
+/** The words that both options and the addon use. native/ has the same, as enumerations. */
 
-/** What computes gradients: native kernels, or automatic differentiation (the oracle). */
+/** How gradients are computed: native kernels, or automatic differentiation (the oracle). */
 export const engineNames = ['native', 'autograd'] as const;
 export type EngineName = (typeof engineNames)[number];
 
@@ -18,7 +18,7 @@ export type ConvolutionName = (typeof convolutionNames)[number];
 export const precisionNames = ['float32', 'tf32', 'bf16'] as const;
 export type PrecisionName = (typeof precisionNames)[number];
 
-/** What judges φ: the batch of the steps, or the next one of the epoch's order, after its last the first. */
+/** The batch that judges φ: the steps' own, or the next one of the epoch's order (its first follows its last). */
 export const metaBatches = ['same', 'other'] as const;
 export type MetaBatch = (typeof metaBatches)[number];
 
@@ -36,6 +36,6 @@ export type LambdaInit = (typeof lambdaInits)[number];
 export const augmentNames = ['crop-flip', 'none'] as const;
 export type AugmentName = (typeof augmentNames)[number];
 
-/** What batch norm's statistics are of, where several processes share a run: the whole batch, or each one's images. */
+/** The images of batch norm's statistics when several processes share a run: the whole batch, or each one's share. */
 export const batchNormNames = ['global', 'local'] as const;
 export type BatchNormName = (typeof batchNormNames)[number];

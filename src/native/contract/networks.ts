@@ -1,4 +1,4 @@
-/** What networks are, and what runs them for inference. */
+/** The types of networks, and of their inference. */
 import type { NamedTensor } from '../tensor.js';
 
 /** A network of the registry. `width` multiplies every channel count; the product is rounded, and at least 1. */
@@ -9,7 +9,7 @@ export interface NetworkSpec {
   readonly classes: number;
   /** In (0, 8]. */
   readonly width: number;
-  /** Of a source that runs elsewhere, since it is an ONNX file: its feature maps. Any name will do then. */
+  /** The feature maps of a source that runs elsewhere, since it is an ONNX file. `name` may then be any. */
   readonly maps?: readonly MapShape[];
 }
 
@@ -41,7 +41,7 @@ export interface OperationDescription {
   readonly settings: Readonly<Record<string, number>>;
 }
 
-/** What a network consists of. */
+/** The parts of a network. */
 export interface NetworkDescription {
   /** Its name, one of `networkNames`. */
   readonly name: string;
@@ -51,7 +51,7 @@ export interface NetworkDescription {
   readonly buffers: readonly NamedShape[];
   /** In the order of computation; the last one makes the logits. */
   readonly operations: readonly OperationDescription[];
-  /** Of value i, the height and width of its map, pixels; 1 of a vector. */
+  /** Entry i: the height and width of value i's map, pixels; 1 for a vector. */
   readonly sides: readonly number[];
   /**
    * Feature maps at the given input size. `candidate`: the last map of its spatial size, never a stem. Only candidates
@@ -74,9 +74,9 @@ export type Pair = readonly [m: number, n: number];
 
 /** Mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export interface Normalisation {
-  /** Of red, green and blue. */
+  /** Means of red, green and blue. */
   readonly mean: readonly [number, number, number];
-  /** Of red, green and blue. */
+  /** Standard deviations of red, green and blue. */
   readonly std: readonly [number, number, number];
 }
 

@@ -50,7 +50,7 @@ export interface StepEvent {
   readonly metaObjective?: number;
 }
 
-/** What the meta-networks learned about a pair of features, in an epoch. */
+/** The meta-networks' weights for a pair of features, over an epoch. */
 export interface PairMetrics {
   /** Which source, from 0, in the order in which they were given. */
   readonly source: number;

@@ -21,11 +21,11 @@ export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
   readonly onNote?: ((message: string) => void) | undefined;
 };
 
-/** What was written. */
+/** The written file and its network. */
 export interface ExportResult {
   /** Absolute path of the file. */
   readonly file: string;
-  /** What was written. */
+  /** The format of the file. */
   readonly format: ExportFormat;
   /** Size of the file. */
   readonly bytes: number;
@@ -33,7 +33,7 @@ export interface ExportResult {
   readonly network: string;
   /** Number of classes. */
   readonly classes: number;
-  /** What its channel counts are multiplied by. */
+  /** The factor of its channel counts. */
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
@@ -80,7 +80,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
   if (normalise !== undefined && format !== 'onnx') {
     throw invalidOption('{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
-  // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
+  // An existing file may be somebody's work, even the checkpoint itself.
   if (existsSync(out)) throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
   if (format !== 'safetensors') requireLastLayer(loaded.network);

@@ -107,7 +107,7 @@ function operationNodes({ operations, sides }: NetworkDescription, images: strin
   return { nodes, tensors: made };
 }
 
-/** What a user of the file must know besides the graph: texts by name. */
+/** Returns what a user of the file must know besides the graph: texts by name. */
 function metadata({ network, size, classNames, normalisation: by }: Checkpoint, normaliser: Normaliser) {
   const entries = {
     network: network.name,

@@ -3,7 +3,7 @@ import { invalidWeights } from '../../system/failures.js';
 import { someOf } from '../../system/printable.js';
 import { dataTypes, type Message, typeNames } from './messages.js';
 
-/** What is read of an ONNX file before it is run. */
+/** The properties of an ONNX file that are read before it is run. */
 export interface GraphFacts {
   /** The name of its input. */
   readonly input: string;

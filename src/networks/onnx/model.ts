@@ -32,7 +32,7 @@ export interface OnnxOptions {
 /** A checked ONNX file, ready to be run. */
 export interface OnnxModel {
   readonly path: string;
-  /** Of the whole file, in hexadecimal digits. */
+  /** SHA-256 of the whole file, in hexadecimal digits. */
   readonly sha256: string;
   /** Version of onnxruntime-node. */
   readonly runtime: string;
@@ -42,7 +42,7 @@ export interface OnnxModel {
   readonly batch: number | undefined;
   /** How pixels in [0, 1] are normalised before the network reads them. */
   readonly normalisation: Normalisation;
-  /** Where the normalisation comes from, in words. */
+  /** The origin of the normalisation, in words. */
   readonly normalisationFrom: string;
   /** The maps that are taken, in order. */
   readonly maps: readonly OnnxMap[];
@@ -63,7 +63,7 @@ export interface OnnxModel {
 
 /** Protobuf's limit for a message. */
 const maxBytes = 2 ** 31 - 1;
-/** What is tried where nothing says the side of the images. */
+/** Side of the images, pixels, that is tried if nothing says it. */
 const usualSize = 224;
 
 /**
@@ -196,7 +196,7 @@ const preprocessor = z.object({
   size: sizeSchema.optional(),
 });
 
-/** What `preprocessor_config.json` beside the file says, if there is one. @throws L2TError INVALID_WEIGHTS. */
+/** Reads `preprocessor_config.json` beside the file, if there is one. @throws L2TError INVALID_WEIGHTS. */
 async function preprocessorOf(path: string): Promise<{ normalisation?: Normalisation; size?: number } | undefined> {
   const file = join(dirname(path), preprocessorName);
   if (!existsSync(file)) return undefined;

@@ -6,7 +6,7 @@ import { type ErrorCode, L2TError } from '../../errors.js';
 import { invalidWeights } from '../../system/failures.js';
 import { memoryOf } from '../../system/limits.js';
 
-/** What the child is asked. */
+/** The request to the child process. */
 export interface ProbeJob {
   readonly path: string;
   /** Sides of images to try in this order, pixels, where the file leaves it free. */
@@ -24,7 +24,7 @@ export interface Probed {
   readonly depth?: number | undefined;
 }
 
-/** What was seen of a model. */
+/** The observed properties of a model. */
 export interface Probe {
   /** Version of ONNX Runtime. */
   readonly runtime: string;

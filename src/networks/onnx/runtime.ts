@@ -32,7 +32,7 @@ export function openSession(runtime: Runtime, model: Uint8Array, threads: number
   });
 }
 
-/** What is added to a graph. */
+/** Nodes, constants and outputs that are added to a graph. */
 interface Addition {
   readonly node?: readonly object[];
   readonly initializer?: readonly object[];

@@ -255,7 +255,7 @@ class PickleMachine {
     const callee = this.pop();
     if (!(callee instanceof PickleFunction)) this.fail('REDUCE applies what is no function');
     if (!isTuple(args)) this.fail(`REDUCE applies ${callee.name} to what is no tuple`);
-    // What a function reads counts, too: the result of many equal items is small.
+    // A function's arguments count, too: the result of many equal items is small.
     for (const argument of args) this.#count(sizeOf(argument));
     this.pushContainer(callee.apply(args, this.fail));
   }

@@ -258,7 +258,7 @@ class Scanner {
     return true;
   }
 
-  /** What the pattern matches here, after white space; undefined if it does not. */
+  /** Takes the text that the pattern matches here, after white space; undefined if it does not match. */
   #take(pattern: RegExp): string | undefined {
     if (pattern !== space) this.#take(space);
     pattern.lastIndex = this.#at;

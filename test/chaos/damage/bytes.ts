@@ -24,7 +24,7 @@ export const on =
 
 export const same = <P>(part: P): P => part;
 
-/** What is before `start`, pieces of the length that `lengthOf` gives (or 0), and the rest. */
+/** Returns the bytes before `start`, pieces of the lengths that `lengthOf` returns until it is 0, and the rest. */
 export function pieces(bytes: Buffer, start: number, lengthOf: (rest: Buffer) => number): Buffer[] {
   const found = [bytes.subarray(0, start)];
   let rest = bytes.subarray(start);
@@ -72,7 +72,7 @@ export function times(least: number, most: number, mutate: Mutator): Mutator {
   };
 }
 
-/** Where numbers are: at fixed places, or at distances from what is found first. */
+/** Offsets of numbers: fixed, or relative to the first match of a pattern. */
 type Places = readonly number[] | ((bytes: Buffer, draw: Draw) => readonly number[]);
 export function after(pattern: RegExp, ...distances: number[]) {
   return (bytes: Buffer) => {

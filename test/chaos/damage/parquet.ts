@@ -3,7 +3,7 @@ import { count, encodings, type Plan, parquetOf } from '../../data/parquet-write
 import { type Draw, extremes } from '../draw.js';
 import type { Kinds } from './bytes.js';
 
-/** What must be read of a file that was written here: the labels by row, or an error. By the hash of its bytes. */
+/** The expected result of reading each file written here, by the hash of its bytes: the labels by row, or an error. */
 const expected = new Map<string, string>();
 /** The labels that must be read, or 'refused'; undefined of a file that was damaged in other ways. */
 export const expectedLabels = (bytes: Uint8Array): string | undefined => expected.get(hash('sha256', bytes));

@@ -23,9 +23,9 @@ interface FileLayout {
   readonly write: (folder: string) => Promise<void>;
   readonly archiveFolder?: string;
   readonly classNames: string[];
-  /** Of classes 0, 1, 1. */
+  /** Images of classes 0, 1, 1. */
   readonly train: string[];
-  /** Of classes 0, 1. */
+  /** Images of classes 0, 1. */
   readonly test: string[];
 }
 

@@ -40,7 +40,7 @@ it('reads row groups once, in order, and keeps no more than it may', async () =>
   const tight = new RowGroups([counted], 'image', 1);
   expect(await twice(tight)).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
   expect(await tight.hold([0], 'x', undefined)).toBe(false);
-  // What the file announces is not believed.
+  // The sizes that the file announces are not trusted.
   const lying = new RowGroups([{ ...counted, bytes: () => 0 }], 'image', 1);
   expect(await twice(lying)).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
 });

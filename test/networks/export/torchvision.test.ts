@@ -22,7 +22,7 @@ describe('an export for torchvision', () => {
     for (const [, tensor] of counts) expect(tensor).toEqual({ dtype: 'int64', shape: [], data: new Uint8Array(8) });
     expect(tensors.size).toBe(122);
     expect(metadata.get('format')).toBe('pt');
-    // What torchvision reads is what we read.
+    // We read the same values as torchvision.
     const { weights, ...read } = await loadCheckpoint(out, { network: 'resnet18' });
     expect(hashTensors(weights)).toBe(hashTensors(checkpoint.weights));
     const { weights: _, ...written } = checkpoint;

@@ -134,7 +134,7 @@ describe('feature maps of an ONNX file', () => {
       shape,
       values: new Float32Array(data.slice().buffer),
     }));
-    // Of each side the last, of at least 2×2: by the shapes of the built-in network's own maps.
+    // The built-in network's last map of each side, from 2×2 on.
     const bySide = new Map(
       features.filter(({ shape }) => (shape[3] as number) > 1).map((each) => [each.shape[3], each]),
     );

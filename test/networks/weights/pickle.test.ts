@@ -7,7 +7,7 @@ import { bytes, call, dict, global, int, list, little, pickle, stateDict, text, 
 const read = (stream: Uint8Array): PickleValue => unpickle(stream, 0, { where: 'x.pth' }).value;
 const fromBase64 = (encoded: string): Uint8Array => new Uint8Array(Buffer.from(encoded, 'base64'));
 
-/** What Python's pickle.dumps makes of one object in each protocol: expected below. */
+/** The result of Python's pickle.dumps for one object in each protocol. */
 const dumps: Record<string, string> = {
   2:
     'gAJ9cQAoWAQAAABpbnRzcQFdcQIoSwBK/////0v/Tf//SgAAAICKBwAAAAAAACCKCwAAAAAAAAAAAAABigsAAAAAAAAAAAAA/2VY' +

@@ -87,7 +87,7 @@ export interface Image {
   readonly description: string;
 }
 
-/** What a record says, by the names of its kind; `step` and `time` are always there. */
+/** A record's fields, by the names of its kind; `step` and `time` are always present. */
 export interface ReadEvent {
   readonly step: number;
   /** Seconds since 1970. */
@@ -131,7 +131,7 @@ export const eventFiles = (run: string): ReadEvent[][] =>
     .sort()
     .map((name) => records(readFileSync(join(run, name))).map(read));
 
-/** What TensorBoard shows: the scalars of each tag by step, where a session's start drops its step and later ones. */
+/** Returns the scalars that TensorBoard shows, by tag and step: a session's start drops its step and later ones. */
 export function shownScalars(run: string): Map<string, Map<number, number>> {
   const shown = new Map<string, Map<number, number>>();
   for (const { step, session, scalars } of eventFiles(run).flat()) {

@@ -75,7 +75,7 @@ function expectCsv(run: string): void {
   });
 }
 
-/** What TensorBoard shows must be what metrics.jsonl says, as float32, at the epochs counted from 0. */
+/** Expects TensorBoard to show the values of metrics.jsonl, as float32, at the epochs counted from 0. */
 function expectEvents(run: string): void {
   const expected = new Map<string, Map<number, number>>();
   for (const line of linesOf(run, 'metrics.jsonl')) {
@@ -156,7 +156,7 @@ describe('the log tensorboard', () => {
   it('begins a new file at a resume, which drops what the state does not know', async () => {
     const run = copyOf(half);
     const [before] = readdirSync(run).filter((name) => name.includes('tfevents')) as [string];
-    // As if the process had been killed after it wrote epochs to its log, before it saved their state.
+    // Imitates a process that was killed after it wrote epochs to its log, before it saved their state.
     const late = readdirSync(whole).find((name) => name.includes('tfevents')) as string;
     writeFileSync(join(run, before), readFileSync(join(whole, late)));
     await resume(run).result;

@@ -17,7 +17,7 @@ const run = join(folder, 'run');
 const comparison = join(folder, 'comparison');
 let browser: Browser;
 
-/** What went wrong in a page: errors in its console, exceptions, requests to anywhere else, dialogs. */
+/** Opens a page. `wrong`: errors in its console, exceptions, requests to anywhere else, dialogs. */
 async function opened(address: string, width: number): Promise<{ page: Page; wrong: string[] }> {
   const page = await browser.newPage({ viewport: { width, height: 800 } });
   const wrong: string[] = [];
@@ -160,7 +160,7 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
       await page.keyboard.press('Home');
       const place = `(document.querySelector('figure.where').getBoundingClientRect().top)`;
       const before = await page.evaluate(place);
-      // What is new is above what is being read.
+      // New content appears above the text that is being read.
       writeFileSync(path, text.replace('<h1>', `${'<p>New</p>'.repeat(9)}<h1>`));
       await page.waitForSelector('p:text-is("New")', { timeout: 20_000, state: 'attached' });
       await page.waitForSelector('.uplot canvas');
