@@ -23,7 +23,7 @@ int inverted_residual(Builder& net, int x, const std::string& name, int expansio
 
 }  // namespace
 
-/// MobileNetV2 (Sandler et al. 2018, table 2) with torchvision's names, without its dropout (docs/fidelity.md);
+/// MobileNetV2 (Sandler et al. 2018, table 2) with torchvision's names, without its dropout (docs/method.md);
 /// features are the last maps of each side. A width multiplies every channel count, as in the other networks:
 /// torchvision's own width_mult also rounds to multiples of 8, and leaves the last layers as they are.
 Network mobilenet_v2(const std::string& name, int64_t classes, double width) {

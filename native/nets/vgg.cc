@@ -37,7 +37,7 @@ Network vgg9_bn(const std::string& name, int64_t classes, double width) {
 }
 
 /// An ImageNet VGG with batch norm (Simonyan & Zisserman 2015, table 1) with torchvision's names, without its two
-/// dropouts (docs/fidelity.md). The last maps are averaged to 7×7, so images of any size will do.
+/// dropouts (docs/method.md). The last maps are averaged to 7×7, so images of any size will do.
 Network vgg_imagenet(const std::string& name, const std::vector<int>& layers, int64_t classes, double width) {
   Builder net(name, classes, width);
   int x = net.flatten(net.adaptive_average_pool(add_layers(net, layers), 7));

@@ -12,7 +12,7 @@ import type { RunListener } from './events.js';
 import { type Materials, trainedNetwork } from './materials.js';
 import type { Context } from './run.js';
 
-/** ‖∇φ‖ is about 1 if the target suits its images (docs/fidelity.md). Above this maximum, it is mostly rounding. */
+/** ‖∇φ‖ is about 1 if the target suits its images (docs/method.md). Above this maximum, it is mostly rounding. */
 const maxGradient = 100;
 
 /** Writes a run's events to its folder, its logs and its report, and passes them on to the caller. */

@@ -65,7 +65,6 @@ export const rows: readonly Row[] = [
   { fits: /^examples\/ranks\.sh .* transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
-  { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
   { fits: /^l2t-native compare (?!--resume|--collect)/, adds: `${small} --seeds 1 --per-class 1` },
   // Results are of methods that other documents train, too: their commands are planned, which checks all that a run needs.
   { fits: /^l2t-native compare .*--data cifar10/, adds: '--plan "$(mktemp -d)"' },

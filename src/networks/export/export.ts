@@ -63,7 +63,7 @@ function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): M
 }
 
 /**
- * Writes a network in another program's format, in float32 (docs/export.md): `onnx`, a graph from images to logits;
+ * Writes a network in another program's format, in float32 (docs/predict.md): `onnx`, a graph from images to logits;
  * `safetensors`, a checkpoint of this package; `torchvision`, the state dict of torchvision's network. `checkpoint`:
  * a path, or one in memory such as a run's `result.network`.
  * @throws L2TError INVALID_OPTION, also if torchvision has no such network, or `normalise` is given for another format

@@ -108,10 +108,10 @@ describeWithPython("ONNX's checker", ['onnx'], program, (ask) => {
 });
 
 const [, snippet = ''] =
-  /```python\n(import json\n[\s\S]*?)```/.exec(readFileSync(join(packageRoot, 'docs/export.md'), 'utf8')) ?? [];
+  /```python\n(import json\n[\s\S]*?)```/.exec(readFileSync(join(packageRoot, 'docs/predict.md'), 'utf8')) ?? [];
 
 describe.skipIf(!mustRun && !pythonHas('onnxruntime', 'PIL', 'numpy'))(
-  "the Python of docs/export.md (skipped without Debian's python3-onnxruntime and python3-pil)",
+  "the Python of docs/predict.md (skipped without Debian's python3-onnxruntime and python3-pil)",
   () => {
     it.each([
       ['resnet20', 40, 70],

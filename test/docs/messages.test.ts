@@ -22,8 +22,8 @@ function missingParts(message: string): string[] {
   return [code, ...parts].filter((part) => /\w{3}/.test(part) && !program.includes(part));
 }
 
-describe('the messages in docs/troubleshooting.md', () => {
-  const lines = readFileSync(join(packageRoot, 'docs/troubleshooting.md'), 'utf8').split('\n');
+describe('the messages in docs/errors.md', () => {
+  const lines = readFileSync(join(packageRoot, 'docs/errors.md'), 'utf8').split('\n');
   const messages = lines.filter((line) => line.startsWith('> ')).map((line) => line.slice(2));
 
   it.each(messages)('%s', (message) => {
