@@ -104,8 +104,8 @@ export interface DataReport {
  * @throws L2TError INVALID_DATA if the folder has no known layout or is incomplete, or if nothing can be trained on its
  * training images, such as those of a single class; FILE_ACCESS; ABORTED.
  */
-export async function checkData(given: DataCheckOptions = {}): Promise<DataReport> {
-  const { options, control } = takeOptions(dataCheckSchema, given, {
+export async function checkData(callerOptions: DataCheckOptions = {}): Promise<DataReport> {
+  const { options, control } = takeOptions(dataCheckSchema, callerOptions, {
     signal: aSignal,
     onListed: aListingListener,
     onProgress: aProgressListener,

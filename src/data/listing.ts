@@ -4,7 +4,7 @@ import type { Layout } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, type ImageList, imageFiles, trainAndTest } from './dataset.js';
-import { firstRepeated, type LayoutReader, mostStrange, nameSome, type Walk } from './layout-reader.js';
+import { firstRepeated, type LayoutReader, maxUnknown, nameSome, type Walk } from './layout-reader.js';
 import { readWhole } from './reading.js';
 
 const maxListBytes = 2 ** 26;
@@ -17,17 +17,17 @@ export const marked =
     return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
   };
 
-/** Throws INVALID_DATA if a file or folder in `wanted` is missing; names it and the entries that are there. */
+/** Throws INVALID_DATA if a file or folder in `names` is missing; names it and the entries that are there. */
 export async function requireEntries(
   folder: string,
   layout: Layout,
-  wanted: readonly string[],
+  names: readonly string[],
   walk: Walk,
 ): Promise<void> {
-  const missing = wanted.filter((name) => !existsSync(join(folder, name)));
+  const missing = names.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
   throw invalidData(
-    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, mostStrange))}. Put them there, or extract the archive again.`,
+    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, maxUnknown))}. Put them there, or extract the archive again.`,
   );
 }
 

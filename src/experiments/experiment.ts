@@ -139,15 +139,15 @@ export async function beginExperiment(
 }
 
 /** Begins an experiment with the options argument of its API call. */
-export async function beginChecked(kind: ExperimentKind, given: unknown): Promise<ExperimentResult> {
-  const { options, control } = takeOptions(kind.schema, given, experimentControls);
+export async function beginChecked(kind: ExperimentKind, callerOptions: unknown): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(kind.schema, callerOptions, experimentControls);
   requireUseful(kind.entries(options), options);
   return beginExperiment(kind, options, control);
 }
 
 /** Plans an experiment with the options argument of its API call. */
-export async function planChecked(kind: ExperimentKind, folder: string, given: unknown): Promise<Plan> {
-  const { options, control } = takeOptions(kind.schema, given, planControls);
+export async function planChecked(kind: ExperimentKind, folder: string, callerOptions: unknown): Promise<Plan> {
+  const { options, control } = takeOptions(kind.schema, callerOptions, planControls);
   requireUseful(kind.entries(options), options);
   return planExperiment(kind, folder, options, control);
 }
@@ -272,9 +272,9 @@ async function repeatedly<T>(act: () => Promise<void>, every: number, body: () =
  * and .json into its folder. The networks' speed is measured once all runs have ended.
  * @throws L2TError INVALID_RUN if the folder holds no experiment, or is damaged; FILE_ACCESS; ABORTED.
  */
-export async function collect(folder: string, given: CollectControl = {}): Promise<ExperimentResult> {
+export async function collect(folder: string, callerOptions: CollectControl = {}): Promise<ExperimentResult> {
   const out = requirePath(folder, 'The folder of the plan');
-  const { control } = takeOptions(z.strictObject({}), given, collectControls);
+  const { control } = takeOptions(z.strictObject({}), callerOptions, collectControls);
   const experiment = await readPlan(out);
   return withLock(out, control.onWarning, async () =>
     finish(out, experiment, await runStates(experiment, runsOf(experiment, out), control.onWarning), control),

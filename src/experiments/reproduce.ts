@@ -184,8 +184,8 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Source[
   });
 }
 
-function wrongSources({ name, sources }: Preset, given: number): L2TError {
+function wrongSources({ name, sources }: Preset, count: number): L2TError {
   const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
   const wanted = `${name} needs {sourceWeights} ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
-  return invalidOption(`${wanted}, not ${given} times: ${list.join('; ')}.`);
+  return invalidOption(`${wanted}, not ${count} times: ${list.join('; ')}.`);
 }

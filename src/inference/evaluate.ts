@@ -92,10 +92,10 @@ const controls = {
 };
 
 /**
- * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
- * default the test images. Without `data`, they are those of the run in whose folder the checkpoint is. For a file in the folder of a run on the same data, at whatever path, the default is the test
- * images in the run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
- * trained on one, give `splitFile` (RUN/split.json).
+ * Measures how well a checkpoint (a path, or one in memory) classifies the images of `split` in `data`, by default the
+ * test images. A checkpoint in a run's folder is by default measured on the run's data; if its split.json names test
+ * images, on those, also where the data lies at another path. Any other flat folder is evaluated whole: for a checkpoint
+ * in memory that was trained on one, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
@@ -198,21 +198,22 @@ async function prepare(
 ) {
   const { size, split, skipDamaged = false, device = 'auto', threads = ranks.threads } = options;
   const { file, loaded } = await loadClassifier(checkpoint, options, { onWarning, onNote });
-  const place = ranks.device(device).device;
-  if (loaded.onnx && place !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
-  const inference = new Inference(loaded, { size, device: place, threads });
+  const placed = ranks.device(device).device;
+  if (loaded.onnx && placed !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
+  const inference = new Inference(loaded, { size, device: placed, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
   const asked = file !== undefined && (options.data === undefined || divided === undefined);
-  const own = asked ? await splitOfRun(file, options.data, listing) : {};
-  const data = options.data ?? own.data ?? required(evaluateSchema, options, 'data');
-  if (own.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
-  const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
+  const ofRun = asked ? await splitOfRun(file, options.data, listing) : {};
+  const data = options.data ?? ofRun.data ?? required(evaluateSchema, options, 'data');
+  if (ofRun.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
+  const dataset = await loadData({ ...ofRun, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
-  if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
-  if (own.otherData !== undefined && dataset.flat) {
-    const message = `${data} does not hold what ${own.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
+  if (ofRun.splitFile)
+    onNote?.(printable(`evaluating on the ${images.count} test images that ${ofRun.splitFile} names`));
+  if (ofRun.otherData !== undefined && dataset.flat) {
+    const message = `${data} does not hold what ${ofRun.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
   if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);
@@ -261,7 +262,7 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
 function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): { from: number; to: number } {
   const batches = Math.ceil(count / batch);
-  const begin = (place: number) => Math.min(count, batch * Math.floor((place * batches) / size));
+  const begin = (rank: number) => Math.min(count, batch * Math.floor((rank * batches) / size));
   return { from: begin(rank), to: begin(rank + 1) };
 }
 

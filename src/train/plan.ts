@@ -73,8 +73,8 @@ export async function complete(options: CheckedTrainOptions): Promise<CheckedTra
   if (source === undefined && !fromScratch) throw await missingSource(options, data);
   const method = source === undefined ? 'scratch' : learningOptions.method;
   read({ ...dataOptions(options), method, target: 'resnet20', source, unlabelled });
-  const place = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
-  return withPaths(trainSchema, { ...options, ...place }, (path) => absolute(path));
+  const placed = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
+  return withPaths(trainSchema, { ...options, ...placed }, (path) => absolute(path));
 }
 
 /** Returns an error that names the published source for images of this size. */
