@@ -3,8 +3,8 @@
  *   npm install fastify @fastify/multipart
  *   node serve.mjs runs/first
  *   curl -F image=@photo.jpg http://localhost:8080/classify
- * docs/typescript.md says what it limits and how fast it is. PORT, MAX_REQUESTS and REQUEST_TIMEOUT are variables of
- * the environment.
+ * The environment variables PORT, MAX_REQUESTS and REQUEST_TIMEOUT change its port and its limits. docs/typescript.md
+ * says what it limits, and how fast it is.
  */
 import multipart from '@fastify/multipart';
 import Fastify from 'fastify';
