@@ -27,7 +27,7 @@ export interface ReadImage extends DecodedImage {
 export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
 /**
- * 64 megapixels: docs/serving.md lists how much memory an image of that size takes while it is decoded. An AVIF takes
+ * 64 megapixels: docs/typescript.md lists how much memory an image of that size takes while it is decoded. An AVIF takes
  * twice as much as others of its size, so it may have half the pixels.
  */
 export const maxPixels = 2 ** 26;
