@@ -164,8 +164,8 @@ try {
       transfer({ ...shared, batchNorm, out, ...rank }),
     );
   }
-  const alone = { network: 'resnet20', data: small, epochs: 2, batch: 12, lr: 0.02, threads: 2 } as const;
-  await report('pretrain', pretrain({ ...alone, out: nextFolder() }));
+  const withoutSource = { network: 'resnet20', data: small, epochs: 2, batch: 12, lr: 0.02, threads: 2 } as const;
+  await report('pretrain', pretrain({ ...withoutSource, out: nextFolder() }));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

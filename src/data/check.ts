@@ -132,7 +132,7 @@ export async function checkData(callerOptions: DataCheckOptions = {}): Promise<D
     classNames: dataset.classNames,
     folds: dataset.folds.length,
     ...(dataset.columns && { columns: dataset.columns }),
-    splits: decoded.map((split) => describe(split, dataset.classNames.length)),
+    splits: decoded.map((split) => splitReport(split, dataset.classNames.length)),
     ...findEqual(decoded, dataset.classNames),
     warnings,
     imagesPerSecond: total / seconds,
@@ -171,7 +171,7 @@ function isForWantOfFiles({ cause }: L2TError): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-function describe({ split, list, images }: DecodedSplit, classes: number): SplitReport {
+function splitReport({ split, list, images }: DecodedSplit, classes: number): SplitReport {
   const sound = images.filter((image): image is Seen => !(image instanceof L2TError));
   return {
     split,

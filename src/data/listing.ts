@@ -84,7 +84,7 @@ interface ListedDataset extends Pick<Dataset, 'layout' | 'folder'> {
  * split by class, then by file, all by code unit. Published splits use indices into this order, which is that of class
  * folders.
  */
-export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
+export async function listedDataset({ layout, folder, train, test, walk, ...lists }: ListedDataset): Promise<Dataset> {
   const all = [...train, ...test];
   if (train.length === 0 || test.length === 0) {
     const what = train.length === 0 ? 'training' : 'test';
@@ -100,7 +100,7 @@ export async function listedDataset({ layout, folder, train, test, walk, ...give
       `${folder}: its lists name ${missing.length} images (of ${all.length}) that are not there, first: ${shown(missing[0].file)}. Extract the archive again.`,
     );
   }
-  const classNames = [...(given.classNames ?? new Set(all.map(({ className }) => className)))].sort();
+  const classNames = [...(lists.classNames ?? new Set(all.map(({ className }) => className)))].sort();
   const split = (images: readonly ListedImage[]) => sortedList(folder, images, classNames);
   return trainAndTest({ layout, folder, train: split(train), test: split(test), classNames });
 }

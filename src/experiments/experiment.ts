@@ -43,7 +43,7 @@ import { defaultParallel, type Follow, openRuns, type PoolControl, runOpen } fro
 import {
   type Checking,
   preflight,
-  prepare,
+  prepareExperiment,
   requireComputableThere,
   requireFreeOfRuns,
   requireUnchanged,
@@ -126,7 +126,7 @@ export async function beginExperiment(
   const device = addon().device(options.device ?? 'auto').device;
   requireComputable(options, device, 1);
   const located = { ...options, device, threads: options.threads ?? defaultThreads() };
-  const prepared = await prepare(kind, located, control);
+  const prepared = await prepareExperiment(kind, located, control);
   // The folder is chosen now: during the checks, which may take minutes, another experiment may begin.
   const out = options.out ?? firstFree(runs, name);
   await makeFolder(out);
@@ -175,7 +175,7 @@ export async function planExperiment(
   await requireAll(kind, options, control);
   requireFreeOfRuns(kind.entries(options), seedsOf(options), out);
   requireComputableThere(options);
-  const prepared = await prepare(kind, options, control);
+  const prepared = await prepareExperiment(kind, options, control);
   await makeFolder(out);
   return withLock(out, control.onWarning, async () => {
     const { experiment, division } = prepared(out);

@@ -111,17 +111,17 @@ export async function evaluate(
   return Ranks.use(control.group, signal, async (ranks) => {
     const context = { ...(ranks.first && control), signal, ranks };
     const prepared = await ranks.agree(
-      () => prepare(subject(), options(), context),
+      () => prepareEvaluation(subject(), options(), context),
       ({ facts }) => facts,
     );
-    return measure(prepared, context);
+    return evaluateShares(prepared, context);
   });
 }
 
-type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
+type EvaluationContext = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
 /** An ONNX file with an output B × classes. */
-async function loadOnnx(path: string, size: number | undefined, onNote: Context['onNote']): Promise<Source> {
+async function loadOnnx(path: string, size: number | undefined, onNote: EvaluationContext['onNote']): Promise<Source> {
   const [source] = (await loadSources([{ path, ...(size !== undefined && { size }) }], { onNote })) as [Source];
   if (source.network.classes > 0) return source;
   throw invalidOption(
@@ -130,7 +130,7 @@ async function loadOnnx(path: string, size: number | undefined, onNote: Context[
 }
 
 /** The inputs and settings of an evaluation. `facts`: values that must be equal on all ranks. */
-type Subject = Awaited<ReturnType<typeof prepare>>;
+type Subject = Awaited<ReturnType<typeof prepareEvaluation>>;
 
 /**
  * A network and the names of its classes, and the file of its weights if they are in one.
@@ -169,14 +169,14 @@ export async function loadClassifier(
 export async function testAccuracy(
   loaded: Source,
   dataset: Dataset,
-  place: {
+  options: {
     readonly device?: string | undefined;
     readonly threads?: number | undefined;
     readonly skipDamaged?: boolean | undefined;
   },
   control: Pick<EvaluateControl, 'signal' | 'onProgress'>,
 ): Promise<number> {
-  const inference = new Inference(loaded, place);
+  const inference = new Inference(loaded, options);
   const subject = {
     inference,
     network: loaded.network.name,
@@ -184,17 +184,17 @@ export async function testAccuracy(
     ...classesOf(loaded, dataset),
     top: undefined,
     batch: evaluationBatch(inference.size),
-    skipDamaged: place.skipDamaged ?? false,
+    skipDamaged: options.skipDamaged ?? false,
     facts: [],
   };
   const { signal } = control;
-  return Ranks.use(undefined, signal, async (ranks) => (await measure(subject, { ...control, ranks })).accuracy);
+  return Ranks.use(undefined, signal, async (ranks) => (await evaluateShares(subject, { ...control, ranks })).accuracy);
 }
 
-async function prepare(
+async function prepareEvaluation(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, ranks }: Context,
+  { signal, onListed, onWarning, onNote, ranks }: EvaluationContext,
 ) {
   const { size, split, skipDamaged = false, device = 'auto', threads = ranks.threads } = options;
   const { file, loaded } = await loadClassifier(checkpoint, options, { onWarning, onNote });
@@ -233,7 +233,7 @@ async function prepare(
   return { ...subject, facts };
 }
 
-async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
+async function evaluateShares(subject: Subject, context: EvaluationContext): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
   const found = await context.ranks.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
@@ -270,7 +270,7 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): 
  * Evaluates this rank's share of the images, in order. `predicted`: each one's class, null if it is left out; `nats`:
  * the others' cross-entropy; `near`: how many of the others have their class among the `top` likeliest.
  */
-async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
+async function findings(subject: Subject, { signal, onProgress, ranks }: EvaluationContext) {
   const { inference, images, indices, top, batch, skipDamaged } = subject;
   const { from, to } = shareOf(subject, ranks);
   const found = { predicted: [] as (number | null)[], nats: [] as number[], near: 0 };

@@ -135,19 +135,22 @@ export async function weightsFile(path: string, onWarning?: (message: string) =>
  * A checkpoint in a file, read as `loadCheckpoint` does, or one in memory, checked. Of the options, a checkpoint in
  * memory takes `size` alone: the others say how a file is read.
  */
-export async function readCheckpoint(given: string | Checkpoint, options: CheckpointOptions): Promise<Checkpoint> {
-  if (typeof given === 'string') return loadCheckpoint(given, options);
+export async function readCheckpoint(
+  pathOrCheckpoint: string | Checkpoint,
+  options: CheckpointOptions,
+): Promise<Checkpoint> {
+  if (typeof pathOrCheckpoint === 'string') return loadCheckpoint(pathOrCheckpoint, options);
   const { network: name, width, strict, size, names = checkpointNames } = options;
   if ((name ?? width ?? strict) !== undefined) {
     throw invalidOption('{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.');
   }
-  const checkpoint = ownCheckpoint(given, "a path, or a run's result.network", names);
+  const checkpoint = ownCheckpoint(pathOrCheckpoint, "a path, or a run's result.network", names);
   return { ...checkpoint, size: size ?? checkpoint.size };
 }
 
 /** A copy of a caller's checkpoint, checked: the caller may change the original while the copy is in use. */
-function ownCheckpoint(given: unknown, allowed?: string, names = checkpointNames): Checkpoint {
-  const checkpoint = requireCheckpoint(given, allowed);
+function ownCheckpoint(value: unknown, allowed?: string, names = checkpointNames): Checkpoint {
+  const checkpoint = requireCheckpoint(value, allowed);
   const { network } = checkpoint;
   const copies = guarded('The checkpoint', () =>
     checkpoint.weights.map((tensor) => ({ ...tensor, data: new Uint8Array(tensor.data) })),

@@ -88,7 +88,7 @@ export function chooseColumns(schema: SchemaTree, features: Features, kind: Read
   const { images, labels } = fittingOf(schema, features);
   const image = choose('imageColumn', kind.imageColumn, images, schema, where);
   const label = kind.labels === false ? undefined : choose('labelColumn', kind.labelColumn, labels, schema, where);
-  return describe(schema, features, { image, label });
+  return columnsOf(schema, features, { image, label });
 }
 
 /** Describes the columns `named` of another file. Undefined if it lacks them, or they hold no images or no labels. */
@@ -100,7 +100,7 @@ export function sameColumns(
   const { images, labels } = fittingOf(schema, features);
   const { image, label } = named;
   const fits = images.flat().includes(image) && (label === undefined || labels.flat().includes(label));
-  return fits ? describe(schema, features, named) : undefined;
+  return fits ? columnsOf(schema, features, named) : undefined;
 }
 
 /** The columns that fit, those that fit best first. */
@@ -115,7 +115,7 @@ function fittingOf(schema: SchemaTree, features: Features) {
   };
 }
 
-function describe(schema: SchemaTree, features: Features, named: Pick<Columns, 'image' | 'label'>): Columns {
+function columnsOf(schema: SchemaTree, features: Features, named: Pick<Columns, 'image' | 'label'>): Columns {
   const { label } = named;
   if (label === undefined || namesOf(schema, isText).includes(label))
     return { ...named, labels: 'texts', classNames: undefined };

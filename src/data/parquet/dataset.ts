@@ -132,13 +132,13 @@ const namesOf = (labels: readonly Label[]): string[] =>
 
 function classesOf(
   labels: readonly Label[],
-  { classNames: given }: Columns,
+  { classNames: declared }: Columns,
   classNames: readonly string[],
   name: (row: number) => string,
 ): Int32Array {
   const index = new Map(classNames.map((className, k) => [className, k]));
   return Int32Array.from(labels, (label, k) => {
-    if (given === undefined && label !== undefined) return index.get(String(label)) as number;
+    if (declared === undefined && label !== undefined) return index.get(String(label)) as number;
     const number = Number(label);
     if (number >= 0 && number < classNames.length) return number;
     if (label === undefined) throw invalidData(`${name(k)} has no label: remove it, or give it one.`);
