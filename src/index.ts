@@ -48,6 +48,7 @@ export type { ExperimentRow } from './experiments/row.js';
 export type { UnfinishedRun } from './experiments/run-states.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export type { ImageInput } from './inference/image-input.js';
+export type { TopAccuracy } from './inference/logits.js';
 export {
   type DecodingOptions,
   type FeatureMap,
@@ -59,7 +60,6 @@ export {
   type PredictOptions,
   type RankedLabel,
 } from './inference/network.js';
-export type { TopAccuracy } from './inference/top-accuracy.js';
 export type {
   EpochMetrics,
   Losses,

@@ -9,7 +9,7 @@
 #include <ATen/ops/mean.h>
 #include <ATen/ops/relu.h>
 
-#include "native/ops/adaptive_avg_pool.h"
+#include "native/ops/avg_pool.h"
 #include "native/ops/conv2d.h"
 #include "native/ops/padded_shortcut.h"
 

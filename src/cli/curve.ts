@@ -7,8 +7,8 @@ import { addExamples } from './flags.js';
 export function register(command: Command): void {
   addExamples(
     command,
-    '--data photos --target resnet18 --source resnet34.pth --per-class 10,20',
-    '--data photos --target resnet18 --methods scratch --per-class 10,20',
+    '--data photos --per-class 10,20 --source resnet34.pth \\\n    --target mobilenet_v2',
+    '--data photos --per-class 10,20 --target resnet18 \\\n    --methods scratch',
   );
   addExperimentFlags(command, curveSchema).action((flags) =>
     runExperiment(curveSchema, flags, { begin: curve, plan: planCurve, resume: resumeCurve }),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type EvaluateOptions, type EvaluationResult, evaluate } from '../inference/evaluate.js';
-import { formatTop } from '../inference/top-accuracy.js';
+import { formatTop } from '../inference/logits.js';
 import { checkpointForms } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printableJson, shown } from '../system/printable.js';

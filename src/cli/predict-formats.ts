@@ -1,7 +1,7 @@
 import { L2TError } from '../errors.js';
 import type { Prediction } from '../inference/network.js';
-import { csvLine } from '../system/csv.js';
 import { printable, printableJson, shown } from '../system/printable.js';
+import { csvLine } from '../system/quoting.js';
 import { largest, percent } from '../system/statistics.js';
 import { columnsOf, tableRow } from './table.js';
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { getSource } from '../networks/source-files.js';
 import { refused } from '../options/check.js';
 import { pathOfSource, published, publishedNames } from '../options/sources.js';
-import { didYouMean } from '../options/suggest.js';
+import { didYouMean } from '../options/spelling.js';
 import { printable, printableJson } from '../system/printable.js';
 import { interruptible } from './interrupt.js';
 import { shares } from './progress.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { formatTop } from '../inference/top-accuracy.js';
+import { formatTop } from '../inference/logits.js';
 import { flagWords, command as startCommand } from '../options/command.js';
 import { transferSchema } from '../options/schemas.js';
 import { givenOf } from '../options/spec.js';

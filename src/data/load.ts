@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { type Layout, layoutNames, splitNames } from '../options/datasets.js';
-import { didYouMean } from '../options/suggest.js';
+import { didYouMean } from '../options/spelling.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { fileError } from '../system/files.js';

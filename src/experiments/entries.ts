@@ -6,7 +6,7 @@ import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '..
 import type { NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { firstSource, listSources } from '../options/spec.js';
-import { didYouMean } from '../options/suggest.js';
+import { didYouMean } from '../options/spelling.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import { invalidOption } from '../system/failures.js';
 import type { Experiment, RowTitle } from './plan.js';

@@ -11,7 +11,7 @@ import { command } from '../options/command.js';
 import { layoutNames } from '../options/datasets.js';
 import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
-import { didYouMean } from '../options/suggest.js';
+import { didYouMean } from '../options/spelling.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { reaching, readText } from '../system/files.js';
 

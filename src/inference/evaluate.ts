@@ -23,16 +23,15 @@ import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { checkpointPath, isOnnx } from '../options/sources.js';
-import type { Fact } from '../ranks/facts.js';
 import { aGroup, type GroupOptions } from '../ranks/options.js';
+import type { Fact } from '../ranks/ranks.js';
 import { Ranks } from '../ranks/ranks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { mean, sum } from '../system/statistics.js';
 import { Inference } from './inference.js';
-import { argmax, logSoftmax, rankOf } from './logits.js';
+import { argmax, logSoftmax, rankOf, type TopAccuracy, topAccuracy } from './logits.js';
 import { splitOfRun } from './run-split.js';
-import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
 export type EvaluateOptions = Written<typeof evaluateSchema> & EvaluateControl;

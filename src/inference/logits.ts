@@ -25,3 +25,23 @@ export function rankOf(logits: Float32Array, label: number): number {
 export function ranked(logits: Float32Array): number[] {
   return [...logits.keys()].sort((a, b) => (logits[b] as number) - (logits[a] as number));
 }
+
+/** How often an image's class is among the K likeliest. */
+export interface TopAccuracy {
+  /** K. */
+  readonly k: number;
+  /** Number of images whose class is. */
+  readonly correct: number;
+  /** In [0, 1]. */
+  readonly accuracy: number;
+}
+
+export const topAccuracy = (k: number, correct: number, total: number): TopAccuracy => ({
+  k,
+  correct,
+  accuracy: correct / total,
+});
+
+/** Returns text such as: top 5 95.20 %. */
+export const formatTop = ({ k, accuracy }: TopAccuracy, digits = 2): string =>
+  `top ${k} ${(100 * accuracy).toFixed(digits)} %`;

@@ -5,8 +5,7 @@ import type { L2TError } from '../errors.js';
 import { invalidOption } from '../system/failures.js';
 import type { Marks } from './marks.js';
 import type { OptionHelp } from './option-help.js';
-import { flagOf, isCommandLine, named, type Spelling, spelled } from './spelling.js';
-import { didYouMean } from './suggest.js';
+import { didYouMean, flagOf, isCommandLine, named, type Spelling, spelled } from './spelling.js';
 
 /**
  * Describes an option. `allowed` ends the sentence "it must be …"; `value` is what help shows after the flag. An option

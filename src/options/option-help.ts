@@ -3,11 +3,11 @@
 export interface OptionHelp {
   /** pretrained network to learn from: a weights file (safetensors or .pth), or a run's folder, or an ONNX file; repeat it for several */
   readonly source?: unknown;
-  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a; onnx of an ONNX file */
+  /** the source's network, if its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a; onnx of an ONNX file */
   readonly sourceNetwork?: unknown;
   /** side of the source's images, pixels (what its checkpoint says, else its network's); one for all sources, or one for each; from 8 to 1024 */
   readonly sourceSize?: unknown;
-  /** the source's width, where its checkpoint does not say (1); one for all sources, or one for each; above 0 and at most 8 */
+  /** the source's width, if its checkpoint does not say (1); one for all sources, or one for each; above 0 and at most 8 */
   readonly sourceWidth?: unknown;
   /** the feature maps of an ONNX source, in order (chosen by the file's shapes; l2t-native inspect lists them); one for all sources, or one for each; names of tensors, separated by commas */
   readonly sourceMaps?: unknown;
@@ -33,9 +33,9 @@ export interface OptionHelp {
   readonly data?: unknown;
   /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, cub200, mit67, stanford40, stanford-dogs, oxford-iiit-pet, idx, parquet, list, tinyimagenet, imagenet, folder */
   readonly layout?: unknown;
-  /** the column of images in Parquet files or a list, where it is not found by itself; the name of a column */
+  /** the column of images in Parquet files or a list, if it is not found by itself; the name of a column */
   readonly imageColumn?: unknown;
-  /** the column of labels in Parquet files or a list, where it is not found by itself; the name of a column */
+  /** the column of labels in Parquet files or a list, if it is not found by itself; the name of a column */
   readonly labelColumn?: unknown;
   /** only these classes of the data set; names or indices, separated by commas */
   readonly classes?: unknown;
@@ -53,11 +53,11 @@ export interface OptionHelp {
   readonly threads?: unknown;
   /** draw this many training images a class; from 1 to 10000000 */
   readonly perClass?: unknown;
-  /** hold out this many training images a class, or this fraction of each class, to validate on; 0: do not validate, even where the data set has validation images (the data set's own validation images); 0, a fraction below 1, or a whole number */
+  /** hold out this many training images a class, or this fraction of each class, to validate on; 0: do not validate, even if the data set has validation images (the data set's own validation images); 0, a fraction below 1, or a whole number */
   readonly validation?: unknown;
   /** train on this one of the ten published parts of the training images (STL-10); from 0 to 9 */
   readonly fold?: unknown;
-  /** folder that keeps resized images for later runs; for sizes from 64 alone, where decoding takes longer than training */
+  /** folder that keeps resized images for later runs; for sizes of at least 64, from which decoding takes longer than training */
   readonly cache?: unknown;
   /** passes over the training images (200); from 1 to 1000000 */
   readonly epochs?: unknown;
@@ -71,7 +71,7 @@ export interface OptionHelp {
   readonly patience?: unknown;
   /** what computes the gradients: native kernels, or automatic differentiation, which is slower (native); one of native, autograd */
   readonly engine?: unknown;
-  /** how the native engine computes convolutions: by its own kernels, 3×3 ones by Winograd's method, where this machine can (auto), always (winograd: an error where it cannot), or never (direct) (auto); one of auto, winograd, direct */
+  /** how the native engine computes convolutions: by its own kernels, 3×3 ones by Winograd's method, if this machine can (auto), always (winograd: an error if it cannot), or never (direct) (auto); one of auto, winograd, direct */
   readonly convolution?: unknown;
   /** how a GPU multiplies in convolutions and linear layers: in float32, or faster and less exact with inputs rounded to TF32 or bfloat16 (bf16); all else is float32, and so is a CPU (float32); one of float32, tf32, bf16 */
   readonly precision?: unknown;
@@ -147,9 +147,9 @@ export interface OptionHelp {
   readonly reportRuns?: unknown;
   /** runs side by side (as many as have their threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
-  /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
+  /** the checkpoint's network, if it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly network?: unknown;
-  /** which images (test, or the folder itself where it is flat); one of train, validation, test */
+  /** which images (test, or the folder itself if it is flat); one of train, validation, test */
   readonly split?: unknown;
   /** also count images whose class is among the n likeliest (5; not counted with that many classes or fewer); from 1 to 1000000 */
   readonly top?: unknown;

@@ -46,7 +46,7 @@ export const transferSchema = z.strictObject({
         z.union([writtenNetwork, z.literal('onnx')]),
         'name',
         `one of ${networkNames.join(', ')}; onnx of an ONNX file`,
-        `the source's network, where its checkpoint does not show it${perSource}`,
+        `the source's network, if its checkpoint does not show it${perSource}`,
         { fills: 'network', of: ({ source }) => source },
       ),
     ),
@@ -57,7 +57,7 @@ export const transferSchema = z.strictObject({
       }),
     ),
     sourceWidth: repeated(
-      above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`, {
+      above(0, 8, `the source's width, if its checkpoint does not say (1)${perSource}`, {
         fills: 'width',
         of: ({ source }) => source,
       }),
@@ -320,7 +320,7 @@ export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true
 });
 
 const inference = {
-  width: above(0, 8, "the network's width, where the checkpoint does not say (1)"),
+  width: above(0, 8, "the network's width, if the checkpoint does not say (1)"),
   size: whole(8, 1024, "side of the network's images, pixels (what the checkpoint says, else its network's)"),
   batch: whole(1, 65_536, 'images at a time (256; 32 for sizes from 64)'),
   strict: toggle('refuse a checkpoint that holds entries which the network does not have'),
@@ -328,10 +328,10 @@ const inference = {
 
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
-  network: network("the checkpoint's network, where it does not show it"),
+  network: network("the checkpoint's network, if it does not show it"),
   ...common,
   classNames,
-  split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
+  split: choice(splitNames, 'which images (test, or the folder itself if it is flat)'),
   top: whole(
     1,
     1_000_000,
@@ -353,7 +353,7 @@ export const networkSchema = evaluateSchema.pick({
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
 export const predictSchema = z.strictObject({
   checkpoint: path('checkpoint', `trained network: ${checkpointForms} (the first argument)`),
-  network: network("the checkpoint's network, where it does not show it"),
+  network: network("the checkpoint's network, if it does not show it"),
   classNames,
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
   stopOnError: toggle('end at the first image that cannot be read'),
@@ -382,7 +382,7 @@ export const exportSchema = z.strictObject({
     { default: 'outside' },
   ),
   classNames,
-  network: network("the checkpoint's network, where it does not show it"),
+  network: network("the checkpoint's network, if it does not show it"),
   width: inference.width,
   size: inference.size,
   strict: inference.strict,

@@ -34,12 +34,12 @@ export const common = {
     imageColumn: text(
       'name',
       'the name of a column',
-      'the column of images in Parquet files or a list, where it is not found by itself',
+      'the column of images in Parquet files or a list, if it is not found by itself',
     ),
     labelColumn: text(
       'name',
       'the name of a column',
-      'the column of labels in Parquet files or a list, where it is not found by itself',
+      'the column of labels in Parquet files or a list, if it is not found by itself',
     ),
     classes: listed('list', 'names or indices, separated by commas', 'only these classes of the data set'),
     splitFile: path(
@@ -83,13 +83,13 @@ export const training = {
       'x',
       '0, a fraction below 1, or a whole number',
       'hold out this many training images a class, or this fraction of each class, to validate on; ' +
-        "0: do not validate, even where the data set has validation images (the data set's own validation images)",
+        "0: do not validate, even if the data set has validation images (the data set's own validation images)",
       { paper: 0.1 },
     ),
     fold: whole(0, 9, 'train on this one of the ten published parts of the training images (STL-10)'),
     cache: path(
       'dir',
-      'folder that keeps resized images for later runs; for sizes from 64 alone, where decoding takes longer than training',
+      'folder that keeps resized images for later runs; for sizes of at least 64, from which decoding takes longer than training',
       { scope: 'place' },
     ),
   }),
@@ -127,8 +127,8 @@ export const training = {
     ),
     convolution: choice(
       convolutionNames,
-      "how the native engine computes convolutions: by its own kernels, 3×3 ones by Winograd's method, where this machine can (auto), " +
-        'always (winograd: an error where it cannot), or never (direct)',
+      "how the native engine computes convolutions: by its own kernels, 3×3 ones by Winograd's method, if this machine can (auto), " +
+        'always (winograd: an error if it cannot), or never (direct)',
       { default: 'auto' },
     ),
     precision: choice(

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { formatTop } from '../inference/top-accuracy.js';
+import { formatTop } from '../inference/logits.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { command, flagWords } from '../options/command.js';

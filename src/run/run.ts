@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import type { TopAccuracy } from '../inference/top-accuracy.js';
+import type { TopAccuracy } from '../inference/logits.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aSignal, takeBeforeJoining } from '../options/arguments.js';
 import { absolutePath, type Given } from '../options/check.js';

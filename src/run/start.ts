@@ -30,7 +30,7 @@ import {
   valueIn,
   withFiles,
 } from '../options/spec.js';
-import type { Fact } from '../ranks/facts.js';
+import type { Fact } from '../ranks/ranks.js';
 import { firstFree, removeAll, requireStartable, requireUnused } from '../store/new-folder.js';
 import { newRecord, type RunRecord } from '../store/record.js';
 import { failureName, readFailure, recordName } from '../store/run-data.js';
@@ -38,7 +38,7 @@ import { RunStore, type SavedRun } from '../store/run-store.js';
 import { invalidOption, invalidRun } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { counted, someOf } from '../system/printable.js';
-import { shellWord } from '../system/shell.js';
+import { shellWord } from '../system/quoting.js';
 import { withFinetunedSources } from './finetune-sources.js';
 import { findRates } from './learning-rate.js';
 import { gather, type Materials, onListed, targetNetwork } from './materials.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { BatchDecoder } from '../data/batch-decoder.js';
 import type { TrainingData } from '../data/image-sets.js';
-import { topAccuracy } from '../inference/top-accuracy.js';
+import { topAccuracy } from '../inference/logits.js';
 import { addon, type NamedTensor, type NativeRun, type NativeSpec, type RunMaterials } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { modelCard } from '../report/model-card.js';

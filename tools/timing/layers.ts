@@ -5,7 +5,7 @@
  */
 import { pathToFileURL } from 'node:url';
 import { benchCases, benchJob } from '../../src/bench/cases.js';
-import { machineLine } from '../../src/cli/bench-report.js';
+import { machineLine } from '../../src/cli/bench.js';
 import { table } from '../../src/cli/table.js';
 import { addon } from '../../src/native/addon.js';
 import { percent, sum } from '../../src/system/statistics.js';

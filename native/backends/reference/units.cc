@@ -3,7 +3,6 @@
 
 #include "native/backends/reference/backend.h"
 #include "native/core/error.h"
-#include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
 #include "native/ops/batch_norm.h"
@@ -12,7 +11,6 @@
 #include "native/ops/max_pool.h"
 #include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
-#include "native/ops/relu6.h"
 
 /// A unit for each kind of operation: it calls native/ops with the tensors that the network's indices name.
 namespace l2t::backends::reference {

@@ -26,7 +26,7 @@ const around = (value: number | undefined): Attribute => ({ ints: Array(4).fill(
 const scalar = (value: number): Constant => ({ dtype: 'float32', shape: [], values: [value] });
 const integers = (...values: number[]): Constant => ({ dtype: 'int64', shape: [values.length], values });
 
-/** Pᵀ of native/ops/adaptive_avg_pool.h, length × k: column i takes the mean over bin i. */
+/** Pᵀ of native/ops/avg_pool.h, length × k: column i takes the mean over bin i. */
 function bins(k: number, length: number): Constant {
   const values = Array.from({ length }, (_, place) =>
     Array.from({ length: k }, (_, i) => {

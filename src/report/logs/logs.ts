@@ -3,8 +3,8 @@ import type { EpochMetrics } from '../../native/addon.js';
 import { isOfLogs, type LogName } from '../../options/logs.js';
 import type { FinishedResult } from '../../store/run-data.js';
 import type { SavedEpoch } from '../../store/run-store.js';
-import { csvLine } from '../../system/csv.js';
 import { appendToFile, listFolder, writeFileAtomic } from '../../system/files.js';
+import { csvLine } from '../../system/quoting.js';
 import { events, lambdaMaps, scalar } from './tensorboard.js';
 
 /** A log that is being written. Each function has its data on disk when its promise resolves. */

@@ -1,6 +1,5 @@
 #include <ATen/ATen.h>
 
-#include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
 #include "native/ops/batch_norm.h"
@@ -11,7 +10,6 @@
 #include "native/ops/max_pool.h"
 #include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
-#include "native/ops/relu6.h"
 #include "test/native/check.h"
 #include "test/native/sweeps.h"
 
