@@ -49,7 +49,7 @@ export const rows: readonly Row[] = [
   { fits: /const group = { rank/, not: 'waits for the other process' },
   { fits: / --open/, becomes: '' },
   { fits: /^tensorboard /, not: "TensorBoard is Python's; a job of CI reads the files with it" },
-  { fits: /^import (json|torchvision)\b/, not: "is Python's; test/foreign does the same" },
+  { fits: /^import json\b/, not: "is Python's; test/foreign does the same" },
   { fits: /^npx (?=l2t-native)/, becomes: '' },
   { fits: /(?<=^l2t-native transfer) …/, becomes: ' --method scratch --target vgg9_bn --data photos' },
   { fits: /(?<=--data) …/, becomes: ' photos' },
