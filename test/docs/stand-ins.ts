@@ -46,7 +46,6 @@ export const rows: readonly Row[] = [
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npx tsx .ci/test-cluster.ts runs these' },
   { fits: /^export (RANK|WORLD_SIZE|MASTER_ADDR)=/, not: 'is for a process that waits for the other host' },
-  { fits: /const group = { rank/, not: 'waits for the other process' },
   { fits: / --open/, becomes: '' },
   { fits: /^tensorboard /, not: "TensorBoard is Python's; a job of CI reads the files with it" },
   { fits: /^import json\b/, not: "is Python's; test/foreign does the same" },
