@@ -34,8 +34,8 @@ const nvidia = /^lib(cu[a-zA-Z]+|nccl|nv[a-zA-Z]+)\.so/;
 
 function missingLibraries(library: string, libraries: readonly string[]): string[] {
   const env = { ...process.env, LD_LIBRARY_PATH: libraries.join(':') };
-  const said = execFileSync('ldd', [library], { encoding: 'utf8', env });
-  return [...new Set([...said.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name = '']) => name))];
+  const output = execFileSync('ldd', [library], { encoding: 'utf8', env });
+  return [...new Set([...output.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name = '']) => name))];
 }
 
 /** The functions of the library `name` in what nm prints of undefined symbols, with a version or by their prefix. */
@@ -71,8 +71,10 @@ export function makeStubs(folder: string, libraries: CudaLibTorch['libraries']):
   const others = missing.filter((name) => !nvidia.test(name));
   if (others.length > 0) throw new Error(`LibTorch needs ${others.join(', ')}: apt-get install libtorch-dev`);
   const users = [library, join(libraries[1], 'libgloo_cuda.so.0')];
-  const said = users.map((user) => execFileSync('nm', ['-D', '--undefined-only', user], { encoding: 'utf8' })).join('');
-  const symbols = [...new Set([...said.matchAll(/ U (\S+)/g)].map(([, symbol = '']) => symbol))];
+  const output = users
+    .map((user) => execFileSync('nm', ['-D', '--undefined-only', user], { encoding: 'utf8' }))
+    .join('');
+  const symbols = [...new Set([...output.matchAll(/ U (\S+)/g)].map(([, symbol = '']) => symbol))];
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const name of missing) compile(folder, name, functionsOf(name, symbols));

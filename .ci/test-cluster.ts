@@ -157,8 +157,8 @@ interface Check {
 }
 
 async function checkAll(): Promise<number> {
-  const wanted = programs.filter(({ program }) => !onPath(program)).flatMap(({ packages }) => packages);
-  const refused = wanted.length > 0 ? aptInstall(wanted, (line) => console.error(`[cluster] ${line}`)) : undefined;
+  const packages = programs.filter(({ program }) => !onPath(program)).flatMap(({ packages }) => packages);
+  const refused = packages.length > 0 ? aptInstall(packages, (line) => console.error(`[cluster] ${line}`)) : undefined;
   if (refused) console.error(`[cluster] not installed: ${refused}`);
   writeFileSync(join(folder, 'l2t-native'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
   await run([...command, ...training('alone')]);

@@ -17,8 +17,8 @@ export function cacheFolder(check: string, env = process.env): string {
 function run(command: string, args: readonly string[], cwd?: string): string {
   const child = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   if (child.status === 0) return child.stdout;
-  const said = (child.stderr || child.error?.message || '').trim().split('\n').slice(-3).join(' ');
-  throw new Error(`${command} ${args.at(-1)} failed: ${said}`);
+  const reason = (child.stderr || child.error?.message || '').trim().split('\n').slice(-3).join(' ');
+  throw new Error(`${command} ${args.at(-1)} failed: ${reason}`);
 }
 
 /** Lines of an apt sources file: each mirror of the machine, with the given sections. */

@@ -50,7 +50,7 @@ struct Bench::Subject {
              }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
-    learner->measure(&phases);
+    learner->record_phases(&phases);
     phases.start();
     learner->iterate({x, y, x.size(0)}, {source_x}, lr);
     return phases.seconds();
@@ -58,7 +58,7 @@ struct Bench::Subject {
 
   GraphTiming iterate_as_graph() {
     // A graph has no phases: it is one launch.
-    learner->measure(nullptr);
+    learner->record_phases(nullptr);
     phases.start();
     run::CapturedStep::Inputs inputs{y, lr, x};
     if (!source_x.is_same(x)) inputs.push_back(source_x);

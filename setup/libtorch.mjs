@@ -124,9 +124,9 @@ export function probe(library, timeout = 60_000) {
     return `loading it took more than ${timeout / 1000} s`;
   if (child.error !== undefined) return `the trial process did not start: ${child.error.message}`;
   if (child.signal !== null) return `loading it crashed the trial process (${child.signal})`;
-  const said = child.stdout.trim();
+  const answer = child.stdout.trim();
   if (child.status !== 0) return `loading it ended the trial process (exit ${child.status})`;
-  return said === 'loaded' ? undefined : said.split('\n')[0] || 'it does not load, without a reason';
+  return answer === 'loaded' ? undefined : answer.split('\n')[0] || 'it does not load, without a reason';
 }
 
 /**
@@ -186,8 +186,8 @@ function pytorchPlaces({ LIBTORCH_USE_PYTORCH, VIRTUAL_ENV, CONDA_PREFIX }, find
   };
   if (VIRTUAL_ENV) add('the active venv', join(VIRTUAL_ENV, 'bin/python'));
   if (CONDA_PREFIX) {
-    const own = existsSync(join(CONDA_PREFIX, 'lib/libtorch.so')) ? CONDA_PREFIX : undefined;
-    add('the active conda environment', join(CONDA_PREFIX, 'bin/python'), own);
+    const withLibrary = existsSync(join(CONDA_PREFIX, 'lib/libtorch.so')) ? CONDA_PREFIX : undefined;
+    add('the active conda environment', join(CONDA_PREFIX, 'bin/python'), withLibrary);
   }
   if (named && places.length === 0) add('LIBTORCH_USE_PYTORCH=1', 'python3');
   return places;

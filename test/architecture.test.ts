@@ -280,7 +280,7 @@ describe('files', () => {
 });
 
 /** `native/run/trainer.cc`, `src/cli/`, or without its ending, `native/run/trainer`. */
-const mentioned = /(?<![\w./-])(?:native|binding|src|test|setup|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
+const mentioned = /(?<![\w./-])(?:native|binding|src|test|setup|docs|cmake|data|examples|\.ci)\/[\w./-]*\w/g;
 
 const exists = (path: string): boolean =>
   ['', '.h', '.cc', '.ts', '.mjs'].some((ending) => existsSync(join(packageRoot, path + ending)));

@@ -27,7 +27,7 @@ interface Measured {
 }
 
 /** An iteration of l2t-ww with a source of this file; `alone`: ONNX Runtime runs one batch, and nothing else. */
-async function measure(source: string, batch: number, alone: boolean): Promise<Measured> {
+async function timeSource(source: string, batch: number, alone: boolean): Promise<Measured> {
   const threads = defaultThreads();
   const draft = read({ method: 'l2t-ww', source, target: 'resnet18', data: 'data', batch, epochs: 1, threads });
   const loaded = await loadSources(draft.sources, {});
@@ -52,7 +52,7 @@ async function measure(source: string, batch: number, alone: boolean): Promise<M
 const [file, batch = '32', only] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: npx tsx tools/bench-onnx.ts FILE [BATCH]');
 if (only !== undefined) {
-  process.stdout.write(JSON.stringify(await measure(file, Number(batch), only === 'alone')));
+  process.stdout.write(JSON.stringify(await timeSource(file, Number(batch), only === 'alone')));
 } else {
   const folder = mkdtempSync(join(tmpdir(), 'bench-onnx-'));
   try {

@@ -15,7 +15,7 @@ const counts: Record<string, (label: number) => number> = {
 const names = 'T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle_boot'.split(' ');
 
 mkdirSync(to, { recursive: true });
-for (const [split, wanted] of Object.entries(counts)) {
+for (const [split, maxOfClass] of Object.entries(counts)) {
   const images = gunzipSync(readFileSync(join(from, `${split}-images-idx3-ubyte.gz`)));
   const labels = gunzipSync(readFileSync(join(from, `${split}-labels-idx1-ubyte.gz`)));
   const pixels = images.readUInt32BE(8) * images.readUInt32BE(12);
@@ -23,7 +23,7 @@ for (const [split, wanted] of Object.entries(counts)) {
   const kept: number[] = [];
   for (let image = 0; image < labels.readUInt32BE(4); image++) {
     const label = labels.readUInt8(8 + image);
-    if (taken[label] === wanted(label)) continue;
+    if (taken[label] === maxOfClass(label)) continue;
     taken[label] = (taken[label] ?? 0) + 1;
     kept.push(image);
   }

@@ -30,8 +30,8 @@ async function writeImages(name: string, size: number, perClass: number): Promis
   const random = new Random(7);
   for (const split of ['train', 'test']) {
     for (let label = 0; label < classes; label++) {
-      const place = join(folder, name, split, `class-${label}`);
-      mkdirSync(place, { recursive: true });
+      const classFolder = join(folder, name, split, `class-${label}`);
+      mkdirSync(classFolder, { recursive: true });
       for (let image = 0; image < perClass; image++) {
         // Noise, and a bright stripe at a place of its own for each class.
         const pixels = Uint8Array.from({ length: size * size * 3 }, (_, at) => {
@@ -39,7 +39,7 @@ async function writeImages(name: string, size: number, perClass: number): Promis
           return random.below(100) + (Math.floor((column * classes) / size) === label ? 120 : 0);
         });
         const png = sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).png();
-        writeFileSync(join(place, `${image}.png`), await png.toBuffer());
+        writeFileSync(join(classFolder, `${image}.png`), await png.toBuffer());
       }
     }
   }
@@ -51,8 +51,8 @@ function unbalanced(images: string): string {
   const out = `${images}-unbalanced`;
   cpSync(images, out, { recursive: true });
   for (let label = 1; label < classes; label++) {
-    const place = join(out, 'train', `class-${label}`);
-    for (const name of readdirSync(place).slice(0, 3 * label)) rmSync(join(place, name));
+    const classFolder = join(out, 'train', `class-${label}`);
+    for (const name of readdirSync(classFolder).slice(0, 3 * label)) rmSync(join(classFolder, name));
   }
   return out;
 }
@@ -164,8 +164,8 @@ try {
       transfer({ ...shared, batchNorm, out, ...rank }),
     );
   }
-  const alone = { network: 'resnet20', data: small, epochs: 2, batch: 12, lr: 0.02, threads: 2 } as const;
-  await report('pretrain', pretrain({ ...alone, out: nextFolder() }));
+  const withoutSource = { network: 'resnet20', data: small, epochs: 2, batch: 12, lr: 0.02, threads: 2 } as const;
+  await report('pretrain', pretrain({ ...withoutSource, out: nextFolder() }));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -125,7 +125,7 @@ struct Best {
   }
 };
 
-struct RunResult {
+struct TrainerResult {
   bool stopped = false;
   int64_t epochs = 0;
   std::optional<Best> best;

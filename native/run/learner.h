@@ -73,7 +73,7 @@ class Learner {
   [[nodiscard]] const MetaOptimiser& meta_optimiser() const { return *meta_optimiser_; }
 
   /// From now on iterations record the time of each phase.
-  void measure(Phases* phases) { problem_.phases = phases; }
+  void record_phases(Phases* phases) { problem_.phases = phases; }
 
   /// The target network's part of θ, without what the terms add, in the network's order.
   [[nodiscard]] std::vector<at::Tensor> network_parameters() const;

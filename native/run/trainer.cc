@@ -146,7 +146,7 @@ void Trainer::start() {
   learner_.start();
 }
 
-RunResult Trainer::run() {
+TrainerResult Trainer::run() {
   while (epoch_ < config_.epochs && !out_of_patience()) {
     epoch_start_ = Clock::now();
     epoch_images_ = 0;
@@ -157,7 +157,7 @@ RunResult Trainer::run() {
     }
     if (!finish_epoch()) return stop();
   }
-  RunResult result{false, epoch_, best_, {}, {}};
+  TrainerResult result{false, epoch_, best_, {}, {}};
   if (!reducer().first()) result.network = network(best_parameters_, best_buffers_);
   if (!config_.test) return result;
   result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_, config_.top);
@@ -165,7 +165,7 @@ RunResult Trainer::run() {
 }
 
 /// Ends the run early: saves its state, from which it can be resumed.
-RunResult Trainer::stop() {
+TrainerResult Trainer::stop() {
   save();
   return {/*stopped=*/true, epoch_, best_, {}, {}};
 }

@@ -24,7 +24,7 @@ class Trainer {
   /// `decoder` may be null where all sets are resident, `runner` where no source runs elsewhere.
   Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner = nullptr);
 
-  RunResult run();
+  TrainerResult run();
 
   /// Instead of run(): one real step at each of these learning rates in turn, on the run's first batches. Ends early
   /// where a loss is not finite (its event has an infinite cross-entropy) or the run was asked to end. Saves nothing.
@@ -72,7 +72,7 @@ class Trainer {
   /// Runs a step; where the GPU's memory ends, throws OUT_OF_MEMORY, naming the batch and what would fit.
   at::Tensor within_memory(int64_t labelled, const std::function<at::Tensor()>& step);
   [[nodiscard]] std::optional<size_t> memory_of_step(int64_t labelled);
-  RunResult stop();
+  TrainerResult stop();
   void save();
   void save_when_due();
   [[nodiscard]] double learning_rate(int64_t epoch, int64_t step) const;

@@ -46,13 +46,13 @@ export interface BenchOptions extends Omit<BenchSettings, 'threads'> {
 export async function bench(name: BenchCaseName, options: BenchOptions) {
   const { engines, rounds, threads = defaultThreads(), convolution, batch = benchCases[name].batch } = options;
   const innerSteps = isBilevel(name) ? options.innerSteps : undefined;
-  const place = benchDevice(options.device);
-  requireComputable({ convolution }, place.device, 1);
-  const settings = { device: place.device, threads, convolution, innerSteps: options.innerSteps, batch };
-  const machine = place.gpu ? undefined : await addon().measureMachine(threads);
+  const placed = benchDevice(options.device);
+  requireComputable({ convolution }, placed.device, 1);
+  const settings = { device: placed.device, threads, convolution, innerSteps: options.innerSteps, batch };
+  const machine = placed.gpu ? undefined : await addon().measureMachine(threads);
   const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
   const subjects = engines.map((engine) => new Subject(name, engine, settings));
-  for (let round = place.gpu ? -iterationsBeforeGraph : 0; round <= rounds; round++) {
+  for (let round = placed.gpu ? -iterationsBeforeGraph : 0; round <= rounds; round++) {
     for (const subject of subjects) {
       const seconds = await subject.iterate(round <= 0);
       options.onRound?.(round, subject.engine, seconds);
@@ -61,14 +61,14 @@ export async function bench(name: BenchCaseName, options: BenchOptions) {
   const cases: EngineTiming[] = [];
   for (const subject of subjects) {
     const timing = subject.timing(batch);
-    const peakShare = place.gpu?.float32Gflops ? gflop / timing.seconds.min / place.gpu.float32Gflops : undefined;
+    const peakShare = placed.gpu?.float32Gflops ? gflop / timing.seconds.min / placed.gpu.float32Gflops : undefined;
     cases.push({ ...timing, ...(await peakMemory({ name, engine: subject.engine, settings })), peakShare });
   }
   const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
   const [native, autograd] = [fastest('native'), fastest('autograd')];
   return {
     case: name,
-    ...place,
+    ...placed,
     ...{ batch, threads, convolution, rounds },
     /** Undefined for a method without virtual steps. */
     innerSteps,

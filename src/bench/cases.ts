@@ -110,8 +110,8 @@ export function benchJob(
 }
 
 /**
- * GFLOP of an iteration, with T virtual steps, undefined where the method has none: the products of convolutions and linear layers, done directly; a
- * multiplication and an addition count as two.
+ * Returns the GFLOP of an iteration: the products of its convolutions and linear layers, done directly. A multiplication
+ * and an addition count as two. T: the number of virtual steps, undefined for a method without them.
  */
 export function iterationGflop({ source, sourceSize, target, size, batch }: BenchJob, T: number | undefined): number {
   const image =

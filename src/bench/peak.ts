@@ -38,7 +38,7 @@ export async function peakMemory(job: PeakJob): Promise<PeakMemory> {
   return JSON.parse(output);
 }
 
-async function measure({ name, engine, settings }: PeakJob): Promise<PeakMemory> {
+async function peakOfJob({ name, engine, settings }: PeakJob): Promise<PeakMemory> {
   const { Bench, memory, cudaMemory } = addon();
   const subject = new Bench(benchJob(name, engine, settings));
   const gpu = () => (settings.device === 'cpu' ? undefined : cudaMemory(settings.device));
@@ -56,4 +56,5 @@ async function measure({ name, engine, settings }: PeakJob): Promise<PeakMemory>
   };
 }
 
-if (process.argv[1] === script) process.stdout.write(JSON.stringify(await measure(JSON.parse(process.argv[2] ?? ''))));
+if (process.argv[1] === script)
+  process.stdout.write(JSON.stringify(await peakOfJob(JSON.parse(process.argv[2] ?? ''))));

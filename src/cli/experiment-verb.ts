@@ -100,8 +100,8 @@ async function writePlan<PlanOptions>(
 }
 
 function formatPlan({ out, runs, files }: Plan): string {
-  const there = printable(out);
-  return `${runs.length} runs are planned in ${there}: ${files.join(', ')}
+  const folder = printable(out);
+  return `${runs.length} runs are planned in ${folder}: ${files.join(', ')}
 In that folder, run the lines of runs.txt in any order, anywhere: parallel < runs.txt, or sbatch array.sbatch
 Then make the table, complete or not: ${printable(collectCommand('compare', out))}\n`;
 }

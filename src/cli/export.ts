@@ -18,8 +18,8 @@ export function register(command: Command): void {
       required(exportSchema, options, 'to');
       const { warn, note } = new Progress();
       // A signal ends the command only when the file is whole.
-      const given = { ...(options as ExportOptions), onWarning: warn, onNote: note };
-      const result = await interruptible(() => exportNetwork(checkpoint, given));
+      const exporting = { ...(options as ExportOptions), onWarning: warn, onNote: note };
+      const result = await interruptible(() => exportNetwork(checkpoint, exporting));
       process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });
 }

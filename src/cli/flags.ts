@@ -80,8 +80,8 @@ export const labelOf = (key: string): string => named(key, flagOf(key));
 
 /** Returns the schema's options among those that commander parsed, checked. */
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
-  const given = givenFlags(parsed).filter(([key]) => key in schema.shape);
-  return checkOptions(schema, Object.fromEntries(given), labelOf);
+  const flags = givenFlags(parsed).filter(([key]) => key in schema.shape);
+  return checkOptions(schema, Object.fromEntries(flags), labelOf);
 }
 
 /** Returns the folder given to --resume, if any. */

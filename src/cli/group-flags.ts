@@ -22,8 +22,8 @@ const schema = z.strictObject(groupFlags);
 
 /** Returns this process's place among those of a launcher; undefined alone. @throws L2TError INVALID_OPTION. */
 export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions | undefined {
-  const given = givenFlags(parsed).filter(([key]) => key in groupFlags);
-  const { group = true, timeout } = checkOptions(schema, Object.fromEntries(given), flagOf);
+  const flags = givenFlags(parsed).filter(([key]) => key in groupFlags);
+  const { group = true, timeout } = checkOptions(schema, Object.fromEntries(flags), flagOf);
   const found = group ? groupFromEnvironment() : undefined;
   return found && { ...found, ...(timeout !== undefined && { timeout }) };
 }

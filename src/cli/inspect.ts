@@ -26,9 +26,9 @@ export function register(command: Command): void {
   command.argument('<file>', 'safetensors, .pth, .onnx, or a run folder');
   addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
-    .action(async (given: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (file: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
-      const path = checkpointPath(given);
+      const path = checkpointPath(file);
       const folder = await isFolder(path);
       const [first] = Object.keys(options);
       if (folder && first !== undefined) {

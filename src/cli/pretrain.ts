@@ -20,8 +20,8 @@ export function register(command: Command): void {
       flags,
       async () => {
         const { preset } = flags;
-        const given = await mergedOptions(pretrainSchema, flags);
-        return typeof preset === 'string' ? pretrainPreset(preset, given) : given;
+        const options = await mergedOptions(pretrainSchema, flags);
+        return typeof preset === 'string' ? pretrainPreset(preset, options) : options;
       },
       (options, control) => pretrain({ ...(options as PretrainOptions), ...control }),
     ),

@@ -57,10 +57,10 @@ async function showList(name: string | undefined, { json, ...flags }: Experiment
   const [first] = givenFlags(flags).find(([key]) => key !== 'list') ?? [];
   if (first !== undefined) throw invalidOption(`--list only shows what there is: leave out ${labelOf(first)}.`);
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
-  process.stdout.write(json ? `${printableJson(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
+  process.stdout.write(json ? `${printableJson(all)}\n` : `${all.map(presetLine).join('\n\n')}\n`);
 }
 
-function describe({ name, verb, title, data, sources }: Preset): string {
+function presetLine({ name, verb, title, data, sources }: Preset): string {
   const count = `${data.images.toLocaleString('en')} training images, ${data.classes} classes`;
   return [
     `${name}: ${title}`,

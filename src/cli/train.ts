@@ -30,11 +30,11 @@ export function register(command: Command): void {
 
 async function run(data: string | undefined, flags: Flags): Promise<void> {
   requireNoLauncher();
-  const given = flagOptions(trainSchema, flags);
-  if (data !== undefined && given.data !== undefined) {
-    throw invalidOption(`{data} is given twice, as ${given.data} and as ${data}: leave one out.`);
+  const parsed = flagOptions(trainSchema, flags);
+  if (data !== undefined && parsed.data !== undefined) {
+    throw invalidOption(`{data} is given twice, as ${parsed.data} and as ${data}: leave one out.`);
   }
-  const options = { ...given, ...(data !== undefined && { data }) } as TrainOptions;
+  const options = { ...parsed, ...(data !== undefined && { data }) } as TrainOptions;
   const folder = folderToResume(flags);
   if (folder !== undefined) requireAlone({ ...flags, data: options.data });
   if (flags.dryRun) {

@@ -104,8 +104,8 @@ export interface DataReport {
  * @throws L2TError INVALID_DATA if the folder has no known layout or is incomplete, or if nothing can be trained on its
  * training images, such as those of a single class; FILE_ACCESS; ABORTED.
  */
-export async function checkData(given: DataCheckOptions = {}): Promise<DataReport> {
-  const { options, control } = takeOptions(dataCheckSchema, given, {
+export async function checkData(callerOptions: DataCheckOptions = {}): Promise<DataReport> {
+  const { options, control } = takeOptions(dataCheckSchema, callerOptions, {
     signal: aSignal,
     onListed: aListingListener,
     onProgress: aProgressListener,
@@ -132,7 +132,7 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
     classNames: dataset.classNames,
     folds: dataset.folds.length,
     ...(dataset.columns && { columns: dataset.columns }),
-    splits: decoded.map((split) => describe(split, dataset.classNames.length)),
+    splits: decoded.map((split) => splitReport(split, dataset.classNames.length)),
     ...findEqual(decoded, dataset.classNames),
     warnings,
     imagesPerSecond: total / seconds,
@@ -171,7 +171,7 @@ function isForWantOfFiles({ cause }: L2TError): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-function describe({ split, list, images }: DecodedSplit, classes: number): SplitReport {
+function splitReport({ split, list, images }: DecodedSplit, classes: number): SplitReport {
   const sound = images.filter((image): image is Seen => !(image instanceof L2TError));
   return {
     split,

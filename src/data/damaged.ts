@@ -22,7 +22,7 @@ export interface Damaged {
   readonly error: L2TError;
 }
 
-/** Is it the image's fault? A file that cannot be opened may be sound. */
+/** Checks whether an error is the image's fault. A file that cannot be opened may be sound. */
 export const isDamage = (error: unknown): error is L2TError =>
   error instanceof L2TError && error.code === 'INVALID_DATA';
 

@@ -162,9 +162,9 @@ export function concatenated(lists: readonly ImageList[]): ImageList {
     identity: (index) => at(index, (list, k) => list.identity(k)),
     hold: lists.every(({ hold }) => hold === undefined)
       ? undefined
-      : async (wanted, signal) => {
+      : async (indices, signal) => {
           for (const [l, { hold }] of lists.entries()) {
-            const rows = wanted.filter((index) => listAt(index) === l).map((index) => index - (starts[l] as number));
+            const rows = indices.filter((index) => listAt(index) === l).map((index) => index - (starts[l] as number));
             if (hold && !(await hold(rows, signal))) return false;
           }
           return true;
@@ -241,6 +241,6 @@ export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int
     read: (index, reduction) => list.read(at(index), reduction),
     position: (index) => list.position(at(index)),
     identity: (index) => list.identity(at(index)),
-    hold: list.hold && ((wanted, signal) => (list.hold as NonNullable<ImageList['hold']>)(wanted.map(at), signal)),
+    hold: list.hold && ((indices, signal) => (list.hold as NonNullable<ImageList['hold']>)(indices.map(at), signal)),
   };
 }

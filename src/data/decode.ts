@@ -16,7 +16,7 @@ export interface DecodedImage {
 
 /** An image of a file or an array. */
 export interface ReadImage extends DecodedImage {
-  /** Is the image stored turned or mirrored, with an EXIF orientation that says so? Its pixels and sides are upright. */
+  /** True if the file has the image turned or mirrored, by its EXIF orientation. The pixels and sides here are upright. */
   readonly turned?: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface ReadImage extends DecodedImage {
 export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
 /**
- * 64 megapixels: docs/serving.md lists how much memory an image of that size takes while it is decoded. An AVIF takes
+ * 64 megapixels: docs/typescript.md lists how much memory an image of that size takes while it is decoded. An AVIF takes
  * twice as much as others of its size, so it may have half the pixels.
  */
 export const maxPixels = 2 ** 26;
@@ -42,17 +42,17 @@ export const imageFormats = 'PNG, JPEG, WebP, GIF or AVIF';
 export const heicAdvice =
   'HEIC is not read. Convert such images to JPEG: heif-convert IN.heic OUT.jpg (libheif), or magick IN.heic OUT.jpg (ImageMagick).';
 
-/** Is it the extension (with its dot) of a format that can be decoded? */
+/** Checks whether an extension (with its dot) is of a format that can be decoded. */
 export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif|avif)$/i.test(extension);
 
 /** Number of bytes at a file's start that show its format. */
 const startBytes = 64;
 
-/** Has the file a known extension, or else a content that looks like an image? */
+/** Checks whether a file has a known extension, or else a content that looks like an image. */
 export const isImageFile = async (path: string): Promise<boolean> =>
   isImageExtension(extname(path)) || looksLikeImage(await readStart(path, startBytes));
 
-/** Do the first bytes look like an image that can be decoded? */
+/** Checks whether the first bytes look like an image that can be decoded. */
 function looksLikeImage(start: Uint8Array): boolean {
   const text = Buffer.from(start.subarray(0, 12)).toString('latin1');
   return (
@@ -66,7 +66,7 @@ function looksLikeImage(start: Uint8Array): boolean {
 
 const isAvif = (start: Uint8Array): boolean => hasBrand(start, /^avi[fs]$/);
 
-/** Is one of the brands of a HEIF file (AVIF and HEIC are of this kind) such a one? */
+/** Checks whether a HEIF file (AVIF and HEIC are of this kind) has one of these brands. */
 function hasBrand(start: Uint8Array, brand: RegExp): boolean {
   const text = Buffer.from(start.subarray(0, startBytes)).toString('latin1');
   if (text.length < 12 || text.slice(4, 8) !== 'ftyp') return false;
@@ -131,8 +131,8 @@ export async function decodeBytes(
     if (problem) throw problem;
     // Before its reason, libvips lists where it could not go on reading.
     const reason = (cause as Error).message.split('\n').find((line) => !line.startsWith('source: ')) ?? '';
-    const said = /exceeds pixel limit/.test(reason) ? `it has more than ${limitInputPixels} pixels` : reason;
-    throw invalidData(`${name} cannot be decoded: ${said}. Replace or remove it.`, cause);
+    const why = /exceeds pixel limit/.test(reason) ? `it has more than ${limitInputPixels} pixels` : reason;
+    throw invalidData(`${name} cannot be decoded: ${why}. Replace or remove it.`, cause);
   }
 }
 

@@ -44,7 +44,7 @@ export async function* findImages(path: string, signal?: AbortSignal): AsyncGene
 const patterns = () => import('tinyglobby');
 
 async function* matching(pattern: string, signal: AbortSignal | undefined): AsyncGenerator<FoundImage, void> {
-  const given = {
+  const globOptions = {
     absolute: isAbsolute(pattern),
     expandDirectories: false,
     // Below **, a link could lead back to a folder above it and repeat every image. Shells do not follow it either.
@@ -52,7 +52,7 @@ async function* matching(pattern: string, signal: AbortSignal | undefined): Asyn
     ...(signal && { signal }),
   };
   const { glob } = await patterns();
-  const names = await glob(pattern, given).finally(() => throwIfAborted(`Looking for ${pattern}`, signal));
+  const names = await glob(pattern, globOptions).finally(() => throwIfAborted(`Looking for ${pattern}`, signal));
   for (const path of names.sort()) yield { path };
 }
 
@@ -96,12 +96,12 @@ function notAborted(error: unknown): L2TError {
  * nothing; INVALID_OPTION.
  */
 export async function listImages(paths: readonly string[]): Promise<string[]> {
-  const given: readonly unknown[] = guarded('The list of paths', () => {
+  const listed: readonly unknown[] = guarded('The list of paths', () => {
     if (!Array.isArray(paths)) throw refused('The list of paths', paths, 'an array of paths');
     return [...paths];
   });
   const files: string[] = [];
-  for (const path of given.map((each, index) => requirePath(each, `Path ${index}`))) {
+  for (const path of listed.map((each, index) => requirePath(each, `Path ${index}`))) {
     for await (const found of findImages(path)) {
       if (found.problem) throw found.problem;
       files.push(found.path);

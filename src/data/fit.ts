@@ -79,14 +79,14 @@ export function randomResizedCrop(height: number, width: number, draws: Float64A
     const share = area.least + (area.most - area.least) * forArea;
     const [low, high] = [Math.log(proportions.least), Math.log(proportions.most)];
     const ratio = Math.exp(low + (high - low) * forRatio);
-    const wanted = {
+    const crop = {
       width: Math.round(Math.sqrt(height * width * share * ratio)),
       height: Math.round(Math.sqrt((height * width * share) / ratio)),
     };
-    if (wanted.width < 1 || wanted.height < 1 || wanted.width > width || wanted.height > height) continue;
-    const top = Math.floor(forTop * (height - wanted.height + 1));
-    const left = Math.floor(forLeft * (width - wanted.width + 1));
-    return { top, left, ...wanted };
+    if (crop.width < 1 || crop.height < 1 || crop.width > width || crop.height > height) continue;
+    const top = Math.floor(forTop * (height - crop.height + 1));
+    const left = Math.floor(forLeft * (width - crop.width + 1));
+    return { top, left, ...crop };
   }
   const ratio = width / height;
   const box = {

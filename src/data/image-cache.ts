@@ -49,8 +49,8 @@ export class ImageCache {
   /** Writes the entry of an image if there is none. */
   async fill(list: ImageList, short: number, index: number): Promise<void> {
     const file = await this.#file(list, index, short);
-    const there = await stat(file).catch(() => undefined);
-    if (there || !this.writable) return;
+    const entry = await stat(file).catch(() => undefined);
+    if (entry || !this.writable) return;
     await this.#write(file, await shrunk(await list.read(index), short, this.resize));
   }
 

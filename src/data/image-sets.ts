@@ -42,7 +42,7 @@ export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
 
 type ImageSet = StreamedImages & { readonly name: SetName };
 
-/** Do steps read it? Its images are kept at the side that the largest network needs. */
+/** True if steps read it. Its images are kept at the side that the largest network needs. */
 const trains = (name: SetName): boolean => name === 'train' || name === 'unlabelled';
 
 /**
@@ -223,10 +223,10 @@ const sampled = 32;
 
 /** The largest side that the target or a source needs, but no more than the images have, and at least the target's. */
 async function trainingSide(all: ImageList, { size, sourceSizes }: ImageSetOptions): Promise<number> {
-  const wanted = Math.max(size, ...sourceSizes);
-  if (wanted === size) return size;
+  const largest = Math.max(size, ...sourceSizes);
+  if (largest === size) return size;
   const sides = await sampleShortSides(all);
-  return Math.min(wanted, Math.max(size, sides[Math.floor(sides.length / 2)] as number));
+  return Math.min(largest, Math.max(size, sides[Math.floor(sides.length / 2)] as number));
 }
 
 /**
@@ -256,12 +256,12 @@ export async function sampleShortSides(list: ImageList): Promise<readonly number
  * Throws the other errors of `ImageList.read`; INVALID_DATA if the images do not fit in memory or in one array; ABORTED.
  */
 export async function decodeAll(
-  wanted: readonly { readonly name: SetName; readonly list: ImageList; readonly size: number }[],
+  lists: readonly { readonly name: SetName; readonly list: ImageList; readonly size: number }[],
   folder: string,
   { resize, ...options }: DecodeOptions,
   damaged: Damaged[],
 ): Promise<(readonly [SetName, Uint8Array])[]> {
-  const sets = wanted.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
+  const sets = lists.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
   const decode = noting(damaged, async ({ list, size, pixels }: (typeof sets)[number], index) => {
     const image = await list.read(index);
     pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);

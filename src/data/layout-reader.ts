@@ -106,17 +106,17 @@ export interface ListingOptions {
 }
 
 /** The search for a layout ends after this many entries if nothing fits: the folder may be a whole disk. */
-export const mostStrange = 10_000;
+export const maxUnknown = 10_000;
 
 /** Milliseconds between two calls of `onListed`. */
-const saidEvery = 500;
+const reportEvery = 500;
 /** Number of entries read from the system at once. */
 const together = 1024;
 
 /** Lists the folders of one data set. There may be millions of entries, so it reports progress and can be aborted. */
 export class Walk {
   #entries = 0;
-  #said = performance.now();
+  #reported = performance.now();
 
   constructor(
     private readonly folder: string,
@@ -126,8 +126,8 @@ export class Walk {
   /** Throws ABORTED if the signal has fired, and reports progress. Call it in every loop over entries. */
   check(): void {
     throwIfAborted(`Loading ${this.folder}`, this.options.signal);
-    if (performance.now() - this.#said < saidEvery) return;
-    this.#said = performance.now();
+    if (performance.now() - this.#reported < reportEvery) return;
+    this.#reported = performance.now();
     this.options.onListed?.(this.#entries);
   }
 
@@ -145,13 +145,13 @@ export class Walk {
     }
   }
 
-  /** The names of a folder's entries, at most `most`, sorted by code unit; empty if the folder does not exist. */
-  async names(folder: string, most?: number): Promise<string[]> {
+  /** The names of a folder's entries, at most `max`, sorted by code unit; empty if the folder does not exist. */
+  async names(folder: string, max?: number): Promise<string[]> {
     const names: string[] = [];
     try {
       for await (const { name } of this.each(folder)) {
         names.push(name);
-        if (names.length === most) break;
+        if (names.length === max) break;
       }
     } catch (error) {
       const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};

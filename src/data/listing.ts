@@ -4,7 +4,7 @@ import type { Layout } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, type ImageList, imageFiles, trainAndTest } from './dataset.js';
-import { firstRepeated, type LayoutReader, mostStrange, nameSome, type Walk } from './layout-reader.js';
+import { firstRepeated, type LayoutReader, maxUnknown, nameSome, type Walk } from './layout-reader.js';
 import { readWhole } from './reading.js';
 
 const maxListBytes = 2 ** 26;
@@ -17,17 +17,17 @@ export const marked =
     return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
   };
 
-/** Throws INVALID_DATA if a file or folder in `wanted` is missing; names it and the entries that are there. */
+/** Throws INVALID_DATA if a file or folder in `names` is missing; names it and the entries that are there. */
 export async function requireEntries(
   folder: string,
   layout: Layout,
-  wanted: readonly string[],
+  names: readonly string[],
   walk: Walk,
 ): Promise<void> {
-  const missing = wanted.filter((name) => !existsSync(join(folder, name)));
+  const missing = names.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
   throw invalidData(
-    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, mostStrange))}. Put them there, or extract the archive again.`,
+    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, maxUnknown))}. Put them there, or extract the archive again.`,
   );
 }
 
@@ -84,7 +84,7 @@ interface ListedDataset extends Pick<Dataset, 'layout' | 'folder'> {
  * split by class, then by file, all by code unit. Published splits use indices into this order, which is that of class
  * folders.
  */
-export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
+export async function listedDataset({ layout, folder, train, test, walk, ...lists }: ListedDataset): Promise<Dataset> {
   const all = [...train, ...test];
   if (train.length === 0 || test.length === 0) {
     const what = train.length === 0 ? 'training' : 'test';
@@ -100,7 +100,7 @@ export async function listedDataset({ layout, folder, train, test, walk, ...give
       `${folder}: its lists name ${missing.length} images (of ${all.length}) that are not there, first: ${shown(missing[0].file)}. Extract the archive again.`,
     );
   }
-  const classNames = [...(given.classNames ?? new Set(all.map(({ className }) => className)))].sort();
+  const classNames = [...(lists.classNames ?? new Set(all.map(({ className }) => className)))].sort();
   const split = (images: readonly ListedImage[]) => sortedList(folder, images, classNames);
   return trainAndTest({ layout, folder, train: split(train), test: split(test), classNames });
 }

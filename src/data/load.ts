@@ -14,7 +14,7 @@ import {
   type DataKind,
   type LayoutReader,
   type ListingOptions,
-  mostStrange,
+  maxUnknown,
   nameSome,
   unknownLayout,
   Walk,
@@ -66,12 +66,12 @@ export async function folderFingerprint(
 /** `classes`: names or indices, separated by commas. A name has precedence over an index: a class may be called `7`. */
 function classIndices(classes: string, classNames: readonly string[]): number[] {
   return classes.split(',').map((item) => {
-    const given = item.trim();
-    const named = classNames.indexOf(given);
+    const text = item.trim();
+    const named = classNames.indexOf(text);
     if (named !== -1) return named;
-    if (/^\d{1,9}$/.test(given) && Number(given) < classNames.length) return Number(given);
+    if (/^\d{1,9}$/.test(text) && Number(text) < classNames.length) return Number(text);
     throw invalidOption(
-      `{classes}: '${shown(given)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
+      `{classes}: '${shown(text)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(text, classNames)}`,
     );
   });
 }
@@ -133,9 +133,9 @@ export async function openDataset(path: string, options: DataKind & ListingOptio
   const walk = new Walk(path, options);
   const known = options.labels === false ? withoutLabels : readers;
   const asked = known.filter(({ layout }) => options.layout === undefined || options.layout === layout);
-  const open = (reader: LayoutReader, place: string) => {
+  const open = (reader: LayoutReader, folder: string) => {
     requireColumns(path, reader, options);
-    return reader.open(place, walk, options);
+    return reader.open(folder, walk, options);
   };
   if (await isFile(path)) {
     const reader = asked.find(({ file }) => file?.test(path));
@@ -143,14 +143,14 @@ export async function openDataset(path: string, options: DataKind & ListingOptio
     const advice = 'name the folder, or extract the archive';
     throw unknownLayout(path, `is a file, not a data folder${ofLayout(options)}: ${advice}`);
   }
-  const names = await walk.names(path, mostStrange);
+  const names = await walk.names(path, maxUnknown);
   for (const reader of asked) {
-    const place = await reader.find(path, names, walk, options);
-    if (place !== undefined) return open(reader, place);
+    const folder = await reader.find(path, names, walk, options);
+    if (folder !== undefined) return open(reader, folder);
   }
   const kind = options.layout === undefined ? ' of a known layout' : ofLayout(options);
-  if (names.length < mostStrange) throw unknownLayout(path, `is no data set${kind}: it holds ${nameSome(names)}`);
-  throw unknownLayout(path, `is no data set${kind}, by its first ${mostStrange} entries: ${nameSome(names)}`);
+  if (names.length < maxUnknown) throw unknownLayout(path, `is no data set${kind}: it holds ${nameSome(names)}`);
+  throw unknownLayout(path, `is no data set${kind}, by its first ${maxUnknown} entries: ${nameSome(names)}`);
 }
 
 const ofLayout = ({ layout }: DataKind): string => (layout === undefined ? '' : ` of the layout '${layout}'`);

@@ -52,29 +52,29 @@ export function splitTrain(
   }
   const random = new Random(seed);
   const train: number[][] = [];
-  const held: number[][] = [];
+  const heldOutImages: number[][] = [];
   const rest: number[][] = [];
   imagesOf(labels, classNames.length).forEach((images, index) => {
-    const wanted = perClass ?? images.length;
-    if (images.length < Math.max(wanted, 1)) {
+    const asked = perClass ?? images.length;
+    if (images.length < Math.max(asked, 1)) {
       const kept = testDrawn ? ' beside the tenth that is kept for the test' : '';
       throw invalidData(
-        `${folder}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(wanted, 1)} asked for.`,
+        `${folder}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(asked, 1)} asked for.`,
       );
     }
-    const heldOut = countHeldOut(validation, wanted);
-    if (heldOut >= wanted) {
+    const heldOut = countHeldOut(validation, asked);
+    if (heldOut >= asked) {
       throw invalidData(
-        `${folder}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${wanted} images: hold out fewer.`,
+        `${folder}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${asked} images: hold out fewer.`,
       );
     }
     random.shuffle(images);
-    held.push(images.slice(0, heldOut));
-    train.push(images.slice(heldOut, wanted));
-    rest.push(images.slice(wanted));
+    heldOutImages.push(images.slice(0, heldOut));
+    train.push(images.slice(heldOut, asked));
+    rest.push(images.slice(asked));
   });
   const sorted = (parts: number[][]) => Int32Array.from(parts.flat()).sort();
-  return { train: sorted(train), validation: sorted(held), rest: sorted(rest) };
+  return { train: sorted(train), validation: sorted(heldOutImages), rest: sorted(rest) };
 }
 
 /** The indices of each class's images, ascending. */
@@ -160,19 +160,19 @@ export function divide(dataset: Dataset, options: DivideOptions) {
     const drawn = splitTrain(train.labels, classNames, split);
     lists.train = subset(train, drawn.train);
     rest = subset(train, drawn.rest);
-    const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
+    const validationImages = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
     // The option `validation` replaces the data set's own validation images.
-    if (share !== undefined) lists.validation = held;
+    if (share !== undefined) lists.validation = validationImages;
   }
   if (lists.train.count < 2) throw invalidData(`${data} has one training image: batch norm needs at least two.`);
-  const own = division ? division.validation.length === 0 : lists.validation === validation;
+  const isDataSets = division ? division.validation.length === 0 : lists.validation === validation;
   return {
     lists,
     /** The training images that `perClass` leaves out; undefined with a split file. */
     rest,
     division: {
       train: positions(lists.train),
-      validation: own ? new Int32Array(0) : positions(lists.validation),
+      validation: isDataSets ? new Int32Array(0) : positions(lists.validation),
       test: division?.test || testDrawn ? positions(test) : undefined,
     },
   };

@@ -29,7 +29,7 @@ export const comparison = {
  * @throws L2TError as `transfer`; INVALID_OPTION for an unknown method. If a run fails, the others are saved, and it
  * throws the error of that run.
  */
-export const compare = (given: CompareOptions): Promise<ExperimentResult> => beginChecked(comparison, given);
+export const compare = (options: CompareOptions): Promise<ExperimentResult> => beginChecked(comparison, options);
 
 /** Options of `planComparison`: those of `compare`, without `out`, `parallel` and `follow`. */
 export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & PlanControl;
@@ -39,8 +39,8 @@ export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & Plan
  * SLURM array of them, and `collect` makes the table. Checks everything as `compare` does before its first run.
  * @throws L2TError as `compare` before it trains; INVALID_RUN if the folder holds an experiment already.
  */
-export const planComparison = (folder: string, given: PlanComparisonOptions): Promise<Plan> =>
-  planChecked(comparison, folder, given);
+export const planComparison = (folder: string, options: PlanComparisonOptions): Promise<Plan> =>
+  planChecked(comparison, folder, options);
 
 /** Continues a comparison: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
@@ -75,14 +75,14 @@ function parseCounts(list: string): number[] {
  * in folders below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its
  * own rows). Fails as `compare`.
  */
-export const curve = (given: CurveOptions): Promise<ExperimentResult> => beginChecked(limitedData, given);
+export const curve = (options: CurveOptions): Promise<ExperimentResult> => beginChecked(limitedData, options);
 
 /** Options of `planCurve`: those of `curve`, without `out`, `parallel` and `follow`. */
 export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & PlanControl;
 
 /** Does the same as `planComparison`, for a curve. */
-export const planCurve = (folder: string, given: PlanCurveOptions): Promise<Plan> =>
-  planChecked(limitedData, folder, given);
+export const planCurve = (folder: string, options: PlanCurveOptions): Promise<Plan> =>
+  planChecked(limitedData, folder, options);
 
 /** Continues a curve: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeCurve = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>

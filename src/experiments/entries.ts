@@ -52,10 +52,10 @@ export function methodEntries({ methods, ...options }: Given<typeof compareSchem
 }
 
 function parseMethod(item: string): { name: RowName; pairs?: string } {
-  const [given = '', ...rest] = item.split(':');
-  const name = rowNames.find((known) => known === given);
+  const [method = '', ...rest] = item.split(':');
+  const name = rowNames.find((known) => known === method);
   if (name === undefined) {
-    const why = `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
+    const why = `'${method}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(method, rowNames)}`;
     throw invalidOption(`{methods}: ${why}`);
   }
   if (rest.length === 0) return { name };
@@ -144,9 +144,9 @@ export function requireUseful(entries: readonly Entry[], options: ExperimentOpti
   if (options.classNames !== undefined && options.with === undefined) {
     throw invalidOption('{classNames} names the classes of the networks of {with}, and there are none: leave it out.');
   }
-  const given = (key: string) => options[key as keyof ExperimentOptions] !== undefined;
+  const isSet = (key: string) => options[key as keyof ExperimentOptions] !== undefined;
   const [first = [], ...rest] = entries.map((entry) => entry.useless);
-  const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));
+  const useless = first.filter((key) => isSet(key) && rest.every((keys) => keys.includes(key)));
   if (useless.length === 0) return;
   const names = useless.map((key) => `{${key}}`).join(', ');
   throw invalidOption(`None of the methods has a use for ${names}: leave out what they do not read.`);

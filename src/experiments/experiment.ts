@@ -43,7 +43,7 @@ import { defaultParallel, type Follow, openRuns, type PoolControl, runOpen } fro
 import {
   type Checking,
   preflight,
-  prepare,
+  prepareExperiment,
   requireComputableThere,
   requireFreeOfRuns,
   requireUnchanged,
@@ -126,7 +126,7 @@ export async function beginExperiment(
   const device = addon().device(options.device ?? 'auto').device;
   requireComputable(options, device, 1);
   const located = { ...options, device, threads: options.threads ?? defaultThreads() };
-  const prepared = await prepare(kind, located, control);
+  const prepared = await prepareExperiment(kind, located, control);
   // The folder is chosen now: during the checks, which may take minutes, another experiment may begin.
   const out = options.out ?? firstFree(runs, name);
   await makeFolder(out);
@@ -139,15 +139,15 @@ export async function beginExperiment(
 }
 
 /** Begins an experiment with the options argument of its API call. */
-export async function beginChecked(kind: ExperimentKind, given: unknown): Promise<ExperimentResult> {
-  const { options, control } = takeOptions(kind.schema, given, experimentControls);
+export async function beginChecked(kind: ExperimentKind, callerOptions: unknown): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(kind.schema, callerOptions, experimentControls);
   requireUseful(kind.entries(options), options);
   return beginExperiment(kind, options, control);
 }
 
 /** Plans an experiment with the options argument of its API call. */
-export async function planChecked(kind: ExperimentKind, folder: string, given: unknown): Promise<Plan> {
-  const { options, control } = takeOptions(kind.schema, given, planControls);
+export async function planChecked(kind: ExperimentKind, folder: string, callerOptions: unknown): Promise<Plan> {
+  const { options, control } = takeOptions(kind.schema, callerOptions, planControls);
   requireUseful(kind.entries(options), options);
   return planExperiment(kind, folder, options, control);
 }
@@ -175,7 +175,7 @@ export async function planExperiment(
   await requireAll(kind, options, control);
   requireFreeOfRuns(kind.entries(options), seedsOf(options), out);
   requireComputableThere(options);
-  const prepared = await prepare(kind, options, control);
+  const prepared = await prepareExperiment(kind, options, control);
   await makeFolder(out);
   return withLock(out, control.onWarning, async () => {
     const { experiment, division } = prepared(out);
@@ -272,9 +272,9 @@ async function repeatedly<T>(act: () => Promise<void>, every: number, body: () =
  * and .json into its folder. The networks' speed is measured once all runs have ended.
  * @throws L2TError INVALID_RUN if the folder holds no experiment, or is damaged; FILE_ACCESS; ABORTED.
  */
-export async function collect(folder: string, given: CollectControl = {}): Promise<ExperimentResult> {
+export async function collect(folder: string, callerOptions: CollectControl = {}): Promise<ExperimentResult> {
   const out = requirePath(folder, 'The folder of the plan');
-  const { control } = takeOptions(z.strictObject({}), given, collectControls);
+  const { control } = takeOptions(z.strictObject({}), callerOptions, collectControls);
   const experiment = await readPlan(out);
   return withLock(out, control.onWarning, async () =>
     finish(out, experiment, await runStates(experiment, runsOf(experiment, out), control.onWarning), control),

@@ -238,9 +238,9 @@ export async function readPlan(folder: string): Promise<Experiment> {
       ...plan,
       sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
       with: others.map((each) => ({ ...each, path: located(each.path) })),
-      rows: rows.map(({ label, perClass, options: own }) => {
-        const given = checkOptions(transferSchema, { ...options, ...own }, (key) => `${label}: ${key}`);
-        return { label, perClass, spec: read(withPaths(transferSchema, given, located)) };
+      rows: rows.map(({ label, perClass, options: rowOptions }) => {
+        const checked = checkOptions(transferSchema, { ...options, ...rowOptions }, (key) => `${label}: ${key}`);
+        return { label, perClass, spec: read(withPaths(transferSchema, checked, located)) };
       }),
     };
   } catch (cause) {

@@ -48,20 +48,20 @@ export interface Checking {
  * Checks the options, the sources and the data of all runs before the first one. Returns a function that makes the
  * experiment in a folder: a split file is then the experiment's own copy, since the given one may be moved or removed.
  */
-export async function prepare(
+export async function prepareExperiment(
   kind: ExperimentKind,
-  given: ExperimentOptions,
+  experiment: ExperimentOptions,
   { signal, onListed, onTested, check }: Checking & ListingOptions & TestControl,
 ) {
-  const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
+  const entries = kind.entries(await withSourceNetworks(kind.entries(experiment), experiment));
   const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
   const common = await preflight(rows, { signal, onListed });
   check?.(common);
   const { fingerprint, sources, dataset, images } = common;
   const labels = rows.map(({ label }) => label);
-  const others = await testOthers(given, labels, dataset, { signal, onTested });
+  const others = await testOthers(experiment, labels, dataset, { signal, onTested });
   const { division } = dataset;
-  const { report = true, parallel } = given;
+  const { report = true, parallel } = experiment;
   return (out: string) => {
     const splitFile = division && { splitFile: resolve(out, splitName) };
     const located = rows.map(({ spec, ...row }) => {
@@ -69,7 +69,15 @@ export async function prepare(
       const batch = spec.sourceFinetune && { batch: spec.batch ?? defaultBatch(spec.size, images.get(spec.perClass)) };
       return { ...row, spec: { ...spec, ...splitFile, ...batch } };
     });
-    const shared = { verb: kind.verb, fingerprint, sources, with: others, seeds: seedsOf(given), report, parallel };
+    const shared = {
+      verb: kind.verb,
+      fingerprint,
+      sources,
+      with: others,
+      seeds: seedsOf(experiment),
+      report,
+      parallel,
+    };
     return { experiment: { ...shared, rows: located } satisfies Experiment, division };
   };
 }

@@ -56,13 +56,13 @@ export async function planReproduction(name: string, folder: string, given: Plan
 }
 
 /** Resolves the options, and requires the data, and the sources' weights if a method reads them. */
-async function completePreset(name: string, given: Given<typeof reproduceSchema>, listing: ListingOptions) {
-  const resolved = await resolvePreset(name, given, listing);
+async function completePreset(name: string, over: Given<typeof reproduceSchema>, listing: ListingOptions) {
+  const resolved = await resolvePreset(name, over, listing);
   const { preset, options, entries } = resolved;
-  required(reproduceSchema, given, 'data');
+  required(reproduceSchema, over, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
-  requireUseful(entries, given);
+  requireUseful(entries, over);
   return resolved;
 }
 
@@ -91,14 +91,14 @@ export interface DryRun {
  */
 export async function dryRun(
   name: string,
-  given: Written<typeof reproduceSchema> & {
+  callerOptions: Written<typeof reproduceSchema> & {
     /** Ends the timing with L2TError ABORTED. */
     readonly signal?: AbortSignal | undefined;
     /** Called with the label of each method before it is timed. */
     readonly onMethod?: ((label: string) => void) | undefined;
   } = {},
 ): Promise<DryRun> {
-  const { options: over, control } = takeOptions(reproduceSchema, given, {
+  const { options: over, control } = takeOptions(reproduceSchema, callerOptions, {
     signal: aSignal,
     onMethod: aMessageListener,
   });
@@ -140,16 +140,16 @@ async function countValidating(split: string): Promise<number> {
   return (JSON.parse(await readText(split)) as { validation: number[] }).validation.length;
 }
 
-async function resolvePreset(name: string, given: Given<typeof reproduceSchema>, listing: ListingOptions) {
+async function resolvePreset(name: string, reproduction: Given<typeof reproduceSchema>, listing: ListingOptions) {
   const preset = await presetNamed(name, ['compare', 'curve']);
-  const { sourceWeights, perClass, ...over } = given;
+  const { sourceWeights, perClass, ...over } = reproduction;
   const weights = sourceWeights === undefined ? [] : [sourceWeights].flat();
   if (weights.length > 0 && weights.length !== preset.sources.length) throw wrongSources(preset, weights.length);
   const dataset =
     over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data, ...listing });
   // A comparison has one count of images a class, a curve a list of them.
   const count = preset.verb === 'compare' && /^\d+$/.test(perClass ?? '') ? Number(perClass) : perClass;
-  const splitFile = over.splitFile ?? splitOf(preset, given, dataset);
+  const splitFile = over.splitFile ?? splitOf(preset, reproduction, dataset);
   const merged = {
     ...withoutDivided(preset.options, { splitFile }),
     splitFile,
@@ -184,8 +184,8 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Source[
   });
 }
 
-function wrongSources({ name, sources }: Preset, given: number): L2TError {
+function wrongSources({ name, sources }: Preset, count: number): L2TError {
   const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
   const wanted = `${name} needs {sourceWeights} ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
-  return invalidOption(`${wanted}, not ${given} times: ${list.join('; ')}.`);
+  return invalidOption(`${wanted}, not ${count} times: ${list.join('; ')}.`);
 }

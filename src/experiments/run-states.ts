@@ -102,8 +102,8 @@ class Finder {
 
   /** Returns an error if the run's options, sources or images are not those of the plan. */
   #foreign({ folder, record }: RunData, { row, seed }: PlannedRun): L2TError | undefined {
-    const wanted = { ...row.spec, seed };
-    const flags = differences(record.spec, wanted, { ignorePaths: true }).map((name) => `{${name}}`);
+    const planned = { ...row.spec, seed };
+    const flags = differences(record.spec, planned, { ignorePaths: true }).map((name) => `{${name}}`);
     const hashes = Object.values(this.experiment.sources);
     const { size, sources } = record.spec;
     const { split, data, sources: weights } = record.found;

@@ -148,9 +148,9 @@ export function experimentTable(rows: readonly ExperimentRow[]): { head: string[
   return {
     head: ['test accuracy, %', ...counts.map((count) => `${count} a class`), ...others.map(({ head }) => head)],
     rows: labels.map((label) => {
-      const own = rows.filter((row) => row.label === label);
-      const accuracies = counts.map((count) => accuracyOf(own.find(({ perClass }) => perClass === count)));
-      return [label, ...accuracies, ...others.map(({ cell }) => cell(own))];
+      const cells = rows.filter((row) => row.label === label);
+      const accuracies = counts.map((count) => accuracyOf(cells.find(({ perClass }) => perClass === count)));
+      return [label, ...accuracies, ...others.map(({ cell }) => cell(cells))];
     }),
   };
 }

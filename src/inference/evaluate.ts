@@ -92,10 +92,10 @@ const controls = {
 };
 
 /**
- * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
- * default the test images. Without `data`, they are those of the run in whose folder the checkpoint is. For a file in the folder of a run on the same data, at whatever path, the default is the test
- * images in the run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
- * trained on one, give `splitFile` (RUN/split.json).
+ * Measures how well a checkpoint (a path, or one in memory) classifies the images of `split` in `data`, by default the
+ * test images. A checkpoint in a run's folder is by default measured on the run's data; if its split.json names test
+ * images, on those, also where the data lies at another path. Any other flat folder is evaluated whole: for a checkpoint
+ * in memory that was trained on one, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
@@ -111,17 +111,17 @@ export async function evaluate(
   return Ranks.use(control.group, signal, async (ranks) => {
     const context = { ...(ranks.first && control), signal, ranks };
     const prepared = await ranks.agree(
-      () => prepare(subject(), options(), context),
+      () => prepareEvaluation(subject(), options(), context),
       ({ facts }) => facts,
     );
-    return measure(prepared, context);
+    return evaluateShares(prepared, context);
   });
 }
 
-type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
+type EvaluationContext = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
 /** An ONNX file with an output B × classes. */
-async function loadOnnx(path: string, size: number | undefined, onNote: Context['onNote']): Promise<Source> {
+async function loadOnnx(path: string, size: number | undefined, onNote: EvaluationContext['onNote']): Promise<Source> {
   const [source] = (await loadSources([{ path, ...(size !== undefined && { size }) }], { onNote })) as [Source];
   if (source.network.classes > 0) return source;
   throw invalidOption(
@@ -130,7 +130,7 @@ async function loadOnnx(path: string, size: number | undefined, onNote: Context[
 }
 
 /** The inputs and settings of an evaluation. `facts`: values that must be equal on all ranks. */
-type Subject = Awaited<ReturnType<typeof prepare>>;
+type Subject = Awaited<ReturnType<typeof prepareEvaluation>>;
 
 /**
  * A network and the names of its classes, and the file of its weights if they are in one.
@@ -169,14 +169,14 @@ export async function loadClassifier(
 export async function testAccuracy(
   loaded: Source,
   dataset: Dataset,
-  place: {
+  options: {
     readonly device?: string | undefined;
     readonly threads?: number | undefined;
     readonly skipDamaged?: boolean | undefined;
   },
   control: Pick<EvaluateControl, 'signal' | 'onProgress'>,
 ): Promise<number> {
-  const inference = new Inference(loaded, place);
+  const inference = new Inference(loaded, options);
   const subject = {
     inference,
     network: loaded.network.name,
@@ -184,35 +184,36 @@ export async function testAccuracy(
     ...classesOf(loaded, dataset),
     top: undefined,
     batch: evaluationBatch(inference.size),
-    skipDamaged: place.skipDamaged ?? false,
+    skipDamaged: options.skipDamaged ?? false,
     facts: [],
   };
   const { signal } = control;
-  return Ranks.use(undefined, signal, async (ranks) => (await measure(subject, { ...control, ranks })).accuracy);
+  return Ranks.use(undefined, signal, async (ranks) => (await evaluateShares(subject, { ...control, ranks })).accuracy);
 }
 
-async function prepare(
+async function prepareEvaluation(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, ranks }: Context,
+  { signal, onListed, onWarning, onNote, ranks }: EvaluationContext,
 ) {
   const { size, split, skipDamaged = false, device = 'auto', threads = ranks.threads } = options;
   const { file, loaded } = await loadClassifier(checkpoint, options, { onWarning, onNote });
-  const place = ranks.device(device).device;
-  if (loaded.onnx && place !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
-  const inference = new Inference(loaded, { size, device: place, threads });
+  const placed = ranks.device(device).device;
+  if (loaded.onnx && placed !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
+  const inference = new Inference(loaded, { size, device: placed, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
   const asked = file !== undefined && (options.data === undefined || divided === undefined);
-  const own = asked ? await splitOfRun(file, options.data, listing) : {};
-  const data = options.data ?? own.data ?? required(evaluateSchema, options, 'data');
-  if (own.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
-  const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
+  const ofRun = asked ? await splitOfRun(file, options.data, listing) : {};
+  const data = options.data ?? ofRun.data ?? required(evaluateSchema, options, 'data');
+  if (ofRun.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
+  const dataset = await loadData({ ...ofRun, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
-  if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
-  if (own.otherData !== undefined && dataset.flat) {
-    const message = `${data} does not hold what ${own.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
+  if (ofRun.splitFile)
+    onNote?.(printable(`evaluating on the ${images.count} test images that ${ofRun.splitFile} names`));
+  if (ofRun.otherData !== undefined && dataset.flat) {
+    const message = `${data} does not hold what ${ofRun.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
   if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);
@@ -232,7 +233,7 @@ async function prepare(
   return { ...subject, facts };
 }
 
-async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
+async function evaluateShares(subject: Subject, context: EvaluationContext): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
   const found = await context.ranks.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
@@ -261,7 +262,7 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
 function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): { from: number; to: number } {
   const batches = Math.ceil(count / batch);
-  const begin = (place: number) => Math.min(count, batch * Math.floor((place * batches) / size));
+  const begin = (rank: number) => Math.min(count, batch * Math.floor((rank * batches) / size));
   return { from: begin(rank), to: begin(rank + 1) };
 }
 
@@ -269,7 +270,7 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): 
  * Evaluates this rank's share of the images, in order. `predicted`: each one's class, null if it is left out; `nats`:
  * the others' cross-entropy; `near`: how many of the others have their class among the `top` likeliest.
  */
-async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
+async function findings(subject: Subject, { signal, onProgress, ranks }: EvaluationContext) {
   const { inference, images, indices, top, batch, skipDamaged } = subject;
   const { from, to } = shareOf(subject, ranks);
   const found = { predicted: [] as (number | null)[], nats: [] as number[], near: 0 };

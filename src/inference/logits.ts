@@ -14,8 +14,11 @@ export function argmax(logits: Float32Array): number {
 
 /** How many classes are likelier than this one; of equal ones the first come first, as in `argmax`. */
 export function rankOf(logits: Float32Array, label: number): number {
-  const own = logits[label] as number;
-  return logits.reduce((rank, logit, k) => (logit > own || (logit === own && k < label) ? rank + 1 : rank), 0);
+  const itsLogit = logits[label] as number;
+  return logits.reduce(
+    (rank, logit, k) => (logit > itsLogit || (logit === itsLogit && k < label) ? rank + 1 : rank),
+    0,
+  );
 }
 
 /** All classes, sorted by logit, the largest first; equal logits by index. */

@@ -30,7 +30,7 @@ export interface RunSplit extends DataKind {
  */
 export async function splitOfRun(
   checkpoint: string,
-  given: string | undefined,
+  otherData: string | undefined,
   listing: ListingOptions,
 ): Promise<RunSplit> {
   // The checkpoint's path may be a link.
@@ -41,14 +41,14 @@ export async function splitOfRun(
   const run = stage === undefined ? folder : join(folder, stage);
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) {
-    if (given === undefined) required(evaluateSchema, {}, 'data');
+    if (otherData === undefined) required(evaluateSchema, {}, 'data');
     return {};
   }
   const { spec, found } = parseRecord(await readText(file), file);
   const { layout, imageColumn, labelColumn, classes } = spec;
-  const data = given ?? spec.data;
-  const kind = { layout, imageColumn, labelColumn, ...(given === undefined && { data, classes }) };
-  if (found.folder === undefined) return given === undefined ? kind : {};
+  const data = otherData ?? spec.data;
+  const kind = { layout, imageColumn, labelColumn, ...(otherData === undefined && { data, classes }) };
+  if (found.folder === undefined) return otherData === undefined ? kind : {};
   const elsewhere = spec.data !== resolve(data);
   const fingerprint = await folderFingerprint({ data, ...kind }, listing).catch((error: unknown) => {
     // Other data may be of another kind.

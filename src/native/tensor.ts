@@ -88,7 +88,7 @@ const part = 2 ** 20;
 
 export const isFloat = (dtype: DType): boolean => tests.has(dtype);
 
-/** Is every number of the tensor, which has a float type, finite once it is in float32? */
+/** Checks whether every number of a tensor of a float type is finite in float32. */
 export function isFiniteInFloat32({ dtype, data }: Tensor): boolean {
   const test = tests.get(dtype);
   if (test === undefined) throw new L2TError('INTERNAL', `A tensor of ${dtype} is not converted to float32.`);

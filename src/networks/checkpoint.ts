@@ -135,19 +135,22 @@ export async function weightsFile(path: string, onWarning?: (message: string) =>
  * A checkpoint in a file, read as `loadCheckpoint` does, or one in memory, checked. Of the options, a checkpoint in
  * memory takes `size` alone: the others say how a file is read.
  */
-export async function readCheckpoint(given: string | Checkpoint, options: CheckpointOptions): Promise<Checkpoint> {
-  if (typeof given === 'string') return loadCheckpoint(given, options);
+export async function readCheckpoint(
+  pathOrCheckpoint: string | Checkpoint,
+  options: CheckpointOptions,
+): Promise<Checkpoint> {
+  if (typeof pathOrCheckpoint === 'string') return loadCheckpoint(pathOrCheckpoint, options);
   const { network: name, width, strict, size, names = checkpointNames } = options;
   if ((name ?? width ?? strict) !== undefined) {
     throw invalidOption('{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.');
   }
-  const checkpoint = ownCheckpoint(given, "a path, or a run's result.network", names);
+  const checkpoint = ownCheckpoint(pathOrCheckpoint, "a path, or a run's result.network", names);
   return { ...checkpoint, size: size ?? checkpoint.size };
 }
 
 /** A copy of a caller's checkpoint, checked: the caller may change the original while the copy is in use. */
-function ownCheckpoint(given: unknown, allowed?: string, names = checkpointNames): Checkpoint {
-  const checkpoint = requireCheckpoint(given, allowed);
+function ownCheckpoint(value: unknown, allowed?: string, names = checkpointNames): Checkpoint {
+  const checkpoint = requireCheckpoint(value, allowed);
   const { network } = checkpoint;
   const copies = guarded('The checkpoint', () =>
     checkpoint.weights.map((tensor) => ({ ...tensor, data: new Uint8Array(tensor.data) })),
@@ -159,18 +162,19 @@ function ownCheckpoint(given: unknown, allowed?: string, names = checkpointNames
 export function toCheckpoint(file: Weights, path: string, options: CheckpointOptions): Checkpoint {
   const { tensors, metadata } = file;
   const names = options.names ?? checkpointNames;
-  const wanted = options.network && (networkNamed(options.network) as NetworkName);
-  const { said, held, classes } = shownBy(file, path, options.width, wanted);
-  requireExpected(`${path} holds`, names.network, held && `a ${held}`, wanted && `a ${wanted}`);
-  requireExpected(`${path} has the width`, names.width, said?.width, options.width);
-  const name = wanted ?? held;
+  const expected = options.network && (networkNamed(options.network) as NetworkName);
+  const { description, found, classes } = shownBy(file, path, options.width, expected);
+  requireExpected(`${path} holds`, names.network, found && `a ${found}`, expected && `a ${expected}`);
+  requireExpected(`${path} has the width`, names.width, description?.width, options.width);
+  const name = expected ?? found;
   if (name === undefined) {
     const which = `${names.network}, one of ${networkNames.join(', ')}`;
     throw invalidOption(`${path} does not say which network it holds, and its entries fit none: give ${which}.`);
   }
-  if (wanted === undefined && said === undefined) options.onNote?.(`${printable(path)} has the entries of a ${name}`);
-  const network = { name, classes, width: options.width ?? said?.width ?? 1 };
-  const more = said ?? exportedBy(metadata, path);
+  if (expected === undefined && description === undefined)
+    options.onNote?.(`${printable(path)} has the entries of a ${name}`);
+  const network = { name, classes, width: options.width ?? description?.width ?? 1 };
+  const more = description ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
   if (extra.length > 0) {
@@ -188,16 +192,16 @@ export function toCheckpoint(file: Weights, path: string, options: CheckpointOpt
 }
 
 /** Returns a file's description of its network, and the network and classes that its metadata or tensors show. */
-function shownBy({ tensors, metadata }: Weights, path: string, width = 1, wanted?: NetworkName) {
-  const said = describedBy(metadata, path);
-  refuseTimm(tensors, path, wanted);
-  const held = said?.network ?? networkOf(tensors, width, wanted);
-  const layers = lastWeights(held ?? wanted);
+function shownBy({ tensors, metadata }: Weights, path: string, width = 1, expected?: NetworkName) {
+  const description = describedBy(metadata, path);
+  refuseTimm(tensors, path, expected);
+  const found = description?.network ?? networkOf(tensors, width, expected);
+  const layers = lastWeights(found ?? expected);
   const classes = classesOf(tensors, path, layers);
-  if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
-  if (classes === 0 && (held ?? wanted) === undefined)
+  if (description !== undefined && description.classes !== classes) throw damaged(path, 'classes');
+  if (classes === 0 && (found ?? expected) === undefined)
     throw weightsMismatch(`${path} has no ${layers.join(' or ')}: is it a network of this package?`);
-  return { said, held, classes };
+  return { description, found, classes };
 }
 
 /**
@@ -205,11 +209,11 @@ function shownBy({ tensors, metadata }: Weights, path: string, width = 1, wanted
  * and width are those that the file says.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
-export async function networkIn(given: string, width?: number) {
-  if (isOnnx(given)) return { network: undefined, size: undefined, width: undefined };
-  const path = await weightsFile(given);
-  const { said, held } = shownBy(await loadWeights(path), path, width);
-  return { network: held, size: said?.size, width: said?.width };
+export async function networkIn(file: string, width?: number) {
+  if (isOnnx(file)) return { network: undefined, size: undefined, width: undefined };
+  const path = await weightsFile(file);
+  const { description, found } = shownBy(await loadWeights(path), path, width);
+  return { network: found, size: description?.size, width: description?.width };
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
@@ -224,8 +228,8 @@ function requireExpected(what: string, option: string, found?: string | number, 
  * @throws L2TError FILE_ACCESS; INVALID_OPTION if `checkpoint` or `path` is not valid; WEIGHTS_MISMATCH, INVALID_WEIGHTS.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const own = ownCheckpoint(checkpoint);
-  await writeFileAtomic(requirePath(path, 'The file to write'), checkpointChunks(own));
+  const copied = ownCheckpoint(checkpoint);
+  await writeFileAtomic(requirePath(path, 'The file to write'), checkpointChunks(copied));
 }
 
 /** The bytes of a checkpoint's file, in parts. They hold no time, path or host, so equal runs give equal bytes. */
@@ -278,7 +282,7 @@ const exported = described.pick({ size: true, class_names: true, normalisation: 
 
 const formatName = 'l2t-native checkpoint 1';
 
-/** Did this package write the file? */
+/** Checks whether this package wrote the file. */
 export const isOwn = (metadata: ReadonlyMap<string, string>): boolean => metadata.get('format') === formatName;
 
 /** The network's description in a file's metadata; undefined if another program wrote the file. */

@@ -144,9 +144,9 @@ export function begin(draft: SpecDraft, facts: Facts): RunSpec {
   return frozen({ ...present, sources, ...(sourceLicence !== undefined && { sourceLicence }) } as unknown as RunSpec);
 }
 
-/** Returns a run's spec with other values of `place`, the only ones that a resume may change. */
-export const placedAt = (spec: RunSpec, place: Partial<Pick<RunSpec, 'device' | 'threads' | 'cache'>>): RunSpec =>
-  frozen({ ...spec, ...place });
+/** Returns a run's spec with other values of `placement`, the only ones that a resume may change. */
+export const placedAt = (spec: RunSpec, placement: Partial<Pick<RunSpec, 'device' | 'threads' | 'cache'>>): RunSpec =>
+  frozen({ ...spec, ...placement });
 
 function frozen<T extends { readonly sources: readonly object[] }>(spec: T): T {
   for (const source of spec.sources) Object.freeze(source);

@@ -7,7 +7,7 @@ import { onAbort } from '../system/abort.js';
 import { readSystem } from '../system/limits.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import { packageVersion } from '../system/version.js';
-import { type Fact, requireSame } from './facts.js';
+import { type Fact, requireEqualFacts } from './facts.js';
 import { type CheckedGroup, checkGroup, type GroupOptions } from './options.js';
 
 /** The first message of each rank, about itself. */
@@ -69,7 +69,7 @@ export class Ranks {
       await unlessAborted(native.join(), signal);
       const hellos = await native.exchange(JSON.stringify(hello()));
       const all = hellos.map((text): Hello => JSON.parse(text));
-      requireSame(all.map(({ version }) => [{ what: 'version', value: version, code: 'INVALID_OPTION' }]));
+      requireEqualFacts(all.map(({ version }) => [{ what: 'version', value: version, code: 'INVALID_OPTION' }]));
       const { rank, size } = config;
       return new Ranks(rank, size, localRank ?? placeOf(rank, all), sharingOf(rank, all, localSize), native);
     } catch (error) {
@@ -136,7 +136,7 @@ export class Ranks {
       result = { value: await body() };
       return this.native === undefined ? [] : factsOf(result.value);
     });
-    requireSame(facts);
+    requireEqualFacts(facts);
     return (result as { readonly value: T }).value;
   }
 

@@ -28,11 +28,11 @@ export async function inspectFile(
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const isGiven = Object.values(options).some((value) => value !== undefined);
   const isShown = isGiven || isOwn(weights.metadata) || networkOf(weights.tensors, 1) !== undefined;
-  const network = isShown ? describe(toCheckpoint(weights, file, options)) : undefined;
+  const network = isShown ? checkpointFacts(toCheckpoint(weights, file, options)) : undefined;
   return { file, format: weights.format, tensors, network };
 }
 
-function describe({ network, size, classNames, normalisation }: Checkpoint) {
+function checkpointFacts({ network, size, classNames, normalisation }: Checkpoint) {
   const { features } = describeNetwork(network, size);
   return { ...network, size, classNames, normalisation, parameters: countParameters(network), features };
 }

@@ -118,10 +118,10 @@ const maxClasses = 200;
 function accuracyOf(record: RunRecord, { correct, total, topK }: ModelCard['result'], testDrawn: boolean): string {
   if (correct === null || total === null) return 'Its accuracy was not measured: the data has no test images.';
   const near = topK ? `; ${formatTop(topK, 1)}` : '';
-  const held = testDrawn ? ', a tenth of each class that was held out' : '';
+  const heldOut = testDrawn ? ', a tenth of each class that was held out' : '';
   const skipped = skippedTests(record);
   const left = skipped > 0 ? `; ${counted(skipped, 'damaged image')} left out` : '';
-  return `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${left}${near}).`;
+  return `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${heldOut}${left}${near}).`;
 }
 
 function sourceLine({ path, network, width, size, pairs, licence }: SourceSpec, hash?: string): string {

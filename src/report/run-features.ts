@@ -72,8 +72,8 @@ function lambdaMap({ record, metrics }: RunData, source: SourceSpec, epochs: Epo
     const found = last.find(({ pair }) => pair[0] === m && pair[1] === n);
     if (found === undefined) return html`<td style="--share:0"></td>`;
     const { lambdaStart = 0, lambdaMean = 0 } = found;
-    const place = metrics.at(-1)?.pairs.indexOf(found);
-    return html`<td data-pair="${place}" style="--share:${max > 0 ? lambdaMean / max : 0}"><small>${lambdaStart.toFixed(2)} →</small>${lambdaMean.toFixed(2)}</td>`;
+    const index = metrics.at(-1)?.pairs.indexOf(found);
+    return html`<td data-pair="${index}" style="--share:${max > 0 ? lambdaMean / max : 0}"><small>${lambdaStart.toFixed(2)} →</small>${lambdaMean.toFixed(2)}</td>`;
   };
   const rows = featuresOf(last, 0).map(
     (m) => html`<tr><th scope="row">${twoLines(nameOfSource(m))}</th>${columns.map((n) => cellOf(m, n))}</tr>\n`,

@@ -67,7 +67,7 @@ async function picturesOf(run: RunData, placement: Placement): Promise<RunPictur
 
 /** Returns positions all over a list of `count` images, for all classes; the first `salient` are spread so, too. */
 function spread(count: number): number[] {
-  const evenly = (wanted: number) => Array.from({ length: wanted }, (_, k) => Math.floor((k * count) / wanted));
+  const evenly = (chosen: number) => Array.from({ length: chosen }, (_, k) => Math.floor((k * count) / chosen));
   return [...new Set([...evenly(Math.min(salient, count)), ...evenly(Math.min(sampled, count))])];
 }
 

@@ -10,10 +10,10 @@ import { invalidRun } from '../system/failures.js';
 import { makeFolder } from '../system/files.js';
 import { type Materials, targetNetwork } from './materials.js';
 import { aborted } from './result.js';
-import type { Context, OpenRun, RunResult } from './run.js';
+import type { OpenRun, RunContext, RunResult } from './run.js';
 
 /** Starts the run in a folder, or goes on with it, or reads its result. The caller holds the folder's lock on rank 0. */
-type Train = (folder: string, options: ReturnType<typeof finetuneOptions>, context: Context) => Promise<RunResult>;
+type Train = (folder: string, options: ReturnType<typeof finetuneOptions>, context: RunContext) => Promise<RunResult>;
 
 /** Milliseconds between two looks at a folder that another process holds. */
 const lookEvery = 1000;
@@ -26,7 +26,7 @@ const lookEvery = 1000;
 export async function withFinetunedSources(
   materials: Materials,
   run: OpenRun,
-  context: Context,
+  context: RunContext,
   train: Train,
 ): Promise<Materials> {
   const { spec, data } = materials;
@@ -42,12 +42,12 @@ async function finetuned(
   source: number,
   { spec }: Materials,
   run: OpenRun,
-  context: Context,
+  context: RunContext,
   train: Train,
 ): Promise<RunResult> {
   const folder = sourceFolder(run.path, spec, source);
   const what = `fine-tuning ${fileName(spec.sources[source]?.path as string)}`;
-  const sourceContext: Context = {
+  const sourceContext: RunContext = {
     ...context,
     emit: (event) => context.emit({ type: 'source', source, sources: spec.sources.length, event }),
     warn: (message) => context.warn(`${what}: ${message}`),
@@ -66,7 +66,7 @@ async function finetuned(
 }
 
 /** Takes the lock of a folder on rank 0. All ranks wait while another process holds it. */
-async function lockWhenFree(folder: string, { ranks, signal, warn }: Context): Promise<FolderLock | undefined> {
+async function lockWhenFree(folder: string, { ranks, signal, warn }: RunContext): Promise<FolderLock | undefined> {
   let lock: FolderLock | undefined;
   for (let looks = 0; ; looks++) {
     const holder = await ranks

@@ -5,7 +5,7 @@ import type { FoundRate, RateTrial } from '../store/run-data.js';
 import { mean } from '../system/statistics.js';
 import { type Materials, nativeMaterials, type Rates } from './materials.js';
 import { aborted } from './result.js';
-import type { Context, OpenRun } from './run.js';
+import type { OpenRun, RunContext } from './run.js';
 import { driveRun } from './train.js';
 
 /** The maximum number of steps of a search. */
@@ -91,7 +91,7 @@ export const metaRateFor = (steps: number): number =>
  * Returns the given learning rates, and finds those that are 'auto'. Found rates are saved before training begins, and
  * a resume takes the saved ones.
  */
-export async function findRates(materials: Materials, run: OpenRun, context: Context): Promise<Rates> {
+export async function findRates(materials: Materials, run: OpenRun, context: RunContext): Promise<Rates> {
   const { spec, data } = materials;
   const { lr, metaLr } = spec;
   let found = await context.ranks.once(() => run.store?.rates);
@@ -113,7 +113,7 @@ export async function findRates(materials: Materials, run: OpenRun, context: Con
   };
 }
 
-async function searchRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate> {
+async function searchRate(materials: Materials, run: OpenRun, context: RunContext): Promise<FoundRate> {
   const { method } = materials.spec;
   const { emit, ranks, signal } = context;
   const search = new RateSearch(materials.data.classNames.length, method);

@@ -18,7 +18,7 @@ import { type FoundRate, readRunData, stateName } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { quoted, someOf } from '../system/printable.js';
 import { enoughToSelect } from './events.js';
-import type { Context } from './run.js';
+import type { RunContext } from './run.js';
 
 /** Everything that a run trains with. */
 export interface Materials extends Awaited<ReturnType<typeof gather>> {
@@ -45,7 +45,7 @@ export function trainedNetwork({ spec, data }: Materials, weights: Checkpoint['w
 }
 
 export const onListed =
-  ({ emit }: Context) =>
+  ({ emit }: RunContext) =>
   (entries: number): void =>
     emit({ type: 'listing', entries });
 
@@ -54,7 +54,7 @@ export async function gather(
   spec: SpecDraft,
   device: { readonly device: string; readonly reason: string },
   checkpoints: readonly Source[],
-  context: Context,
+  context: RunContext,
   skipped?: readonly SkippedImage[],
 ) {
   const { emit, signal } = context;

@@ -10,7 +10,7 @@ import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
 import type { RunListener } from './events.js';
 import { type Materials, trainedNetwork } from './materials.js';
-import type { Context } from './run.js';
+import type { RunContext } from './run.js';
 
 /** ‖∇φ‖ is about 1 if the target suits its images (docs/method.md). Above this maximum, it is mostly rounding. */
 const maxGradient = 100;
@@ -26,14 +26,14 @@ export class Recorder implements RunListener {
     private readonly store: RunStore,
     private readonly materials: Materials,
     private readonly logs: readonly Log[],
-    private readonly context: Context,
+    private readonly context: RunContext,
   ) {
     const { path, record } = store;
     this.#page = record.spec.report ? new GrowingPage(join(path, reportName), context.warn) : undefined;
   }
 
   /** Begins the run's logs and its report, or goes on with them after the saved epochs. */
-  static async begin(store: RunStore, materials: Materials, context: Context): Promise<Recorder> {
+  static async begin(store: RunStore, materials: Materials, context: RunContext): Promise<Recorder> {
     const { spec } = store.record;
     const logs = await openLogs(spec.log ?? [], store.path, store.epochs);
     const recorder = new Recorder(store, materials, logs, context);

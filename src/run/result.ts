@@ -11,7 +11,7 @@ import { skippedTests } from '../store/record.js';
 import { bestName, type FinishedResult, reportName } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
-import type { Context, OpenRun, RunResult } from './run.js';
+import type { OpenRun, RunContext, RunResult } from './run.js';
 
 /** The device and the threads that compute. */
 type Placement = Pick<RunSpec, 'threads' | 'device'>;
@@ -26,7 +26,7 @@ interface Finished extends Pick<RunResult, 'network' | 'lr'> {
 export async function resultOf(
   run: OpenRun,
   { network, lr, result, timing }: Finished,
-  context: Context,
+  context: RunContext,
   placement: Placement,
 ): Promise<RunResult> {
   const { path, record, store } = run;
@@ -57,7 +57,7 @@ export async function finishedRun(
   run: OpenRun,
   result: FinishedResult,
   timing: RunStore['timing'],
-  context: Context,
+  context: RunContext,
   placement: Partial<Placement>,
 ): Promise<RunResult> {
   const { spec } = run.record;
@@ -71,7 +71,7 @@ export async function finishedRun(
 async function ensureReport(
   store: RunStore,
   { threads, device }: Placement,
-  { emit, signal, warn }: Context,
+  { emit, signal, warn }: RunContext,
 ): Promise<string | null> {
   const file = join(store.path, reportName);
   const onProgress = (done: number, total: number) => emit({ type: 'report', done, total });

@@ -10,7 +10,7 @@ import { readRecord, recordName } from '../store/run-data.js';
 import { RunStore } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
 import { makeFolder } from '../system/files.js';
-import { type Context, newRun, type Run, type RunControl } from './run.js';
+import { newRun, type Run, type RunContext, type RunControl } from './run.js';
 import { continueRun, goOnOrBegin } from './start.js';
 import type { TransferOptions } from './transfer.js';
 
@@ -38,7 +38,7 @@ export function resumeAs(verb: RunRecord['verb'] | undefined, folder: string, gi
   );
 }
 
-async function openBegunBy(verb: RunRecord['verb'] | undefined, path: string, { warn }: Context): Promise<RunStore> {
+async function openBegunBy(verb: RunRecord['verb'] | undefined, path: string, { warn }: RunContext): Promise<RunStore> {
   // Without a record, `RunStore.open` throws an error that says what the folder holds.
   const isRun = verb !== undefined && existsSync(join(path, recordName));
   const begun = isRun ? (await readRecord(path)).verb : verb;

@@ -151,7 +151,7 @@ function forgetFrames(error: unknown): void {
 }
 
 /** The processes, the signal and the listeners of a run. */
-export interface Context {
+export interface RunContext {
   /** The processes that compute it. */
   readonly ranks: Ranks;
   readonly signal: AbortSignal | undefined;
@@ -178,7 +178,7 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
 export function newRun<S extends Schema>(
   schema: S,
   argument: RunControl | undefined,
-  body: (options: Given<S>, context: Context) => Promise<RunResult>,
+  body: (options: Given<S>, context: RunContext) => Promise<RunResult>,
 ): Run {
   return new Run(async (emitted) => {
     const { options, control } = takeBeforeJoining(schema, argument, { signal: aSignal, group: aGroup });

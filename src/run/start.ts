@@ -43,7 +43,7 @@ import { withFinetunedSources } from './finetune-sources.js';
 import { findRates } from './learning-rate.js';
 import { gather, type Materials, onListed, targetNetwork } from './materials.js';
 import { finishedRun } from './result.js';
-import type { Context, OpenRun, RunResult } from './run.js';
+import type { OpenRun, RunContext, RunResult } from './run.js';
 import { train } from './train.js';
 
 type TransferGiven = Given<typeof transferSchema>;
@@ -51,20 +51,21 @@ type TransferGiven = Given<typeof transferSchema>;
 /** Checks everything, makes the run folder, and trains. `locked`: the caller holds the lock of `out`. */
 export async function startRun(
   verb: RunRecord['verb'],
-  given: TransferGiven,
-  context: Context,
+  options: TransferGiven,
+  context: RunContext,
   locked?: true,
 ): Promise<RunResult> {
   const { record, materials } = await context.ranks.agree(
     async () => {
-      if (given.out !== undefined && context.ranks.first) await (locked ? requireStartable : requireUnused)(given.out);
-      return prepare(verb, given, context);
+      if (options.out !== undefined && context.ranks.first)
+        await (locked ? requireStartable : requireUnused)(options.out);
+      return prepareRun(verb, options, context);
     },
     (prepared) => commonFacts(prepared.record, prepared.materials.device.device),
   );
   const { target, method } = record.spec;
   const create = () => {
-    const path = given.out ?? firstFree(context.runs, `${target}-${method}`);
+    const path = options.out ?? firstFree(context.runs, `${target}-${method}`);
     return RunStore.create(path, record, materials.data.division, { locked, onWarning: context.warn });
   };
   return inStore(create, context, (run) => trainIn(run, materials, undefined, context));
@@ -73,7 +74,7 @@ export async function startRun(
 /** Opens or makes the run's folder on rank 0, and holds it while `body` runs on all ranks. */
 async function inStore(
   open: () => Promise<RunStore>,
-  { ranks }: Context,
+  { ranks }: RunContext,
   body: (run: OpenRun) => Promise<RunResult>,
 ): Promise<RunResult> {
   let store: RunStore | undefined;
@@ -88,19 +89,19 @@ async function inStore(
 }
 
 /** Checks the options, and loads everything that the run trains with. */
-async function prepare(
+async function prepareRun(
   verb: RunRecord['verb'],
-  given: TransferGiven,
-  context: Context,
+  options: TransferGiven,
+  context: RunContext,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { ranks } = context;
-  const draft = read(given);
+  const draft = read(options);
   const checkpoints = await loadSources(draft.sources, { ...draft, onWarning: context.warn, onNote: context.note });
   const sources = factsOf(checkpoints);
-  const chosen = ranks.device(given.device ?? 'auto');
+  const chosen = ranks.device(options.device ?? 'auto');
   const { device } = chosen;
   const { threads } = ranks;
-  threadsWarning(given.threads ?? threads, device).forEach(context.warn);
+  threadsWarning(options.threads ?? threads, device).forEach(context.warn);
   requireComputable(draft, device, ranks.size);
   if (draft.sourceFinetune !== undefined) requireTrainable(draft.sources, '{sourceFinetune}');
   requireElsewhere(checkpoints, device, context);
@@ -129,7 +130,7 @@ async function prepare(
 }
 
 /** Refuses several ranks where a source is an ONNX file, and says where it runs. */
-function requireElsewhere(sources: readonly Source[], device: string, { ranks, note }: Context): void {
+function requireElsewhere(sources: readonly Source[], device: string, { ranks, note }: RunContext): void {
   const path = sources.find(({ onnx }) => onnx)?.onnx?.path;
   if (path === undefined) return;
   if (ranks.size > 1) {
@@ -143,7 +144,7 @@ function requireElsewhere(sources: readonly Source[], device: string, { ranks, n
 /** Returns the facts about a run's files that its record keeps. */
 async function foundIn(
   { data, spec, initHash, phi, checkpoints }: Materials,
-  context: Context,
+  context: RunContext,
 ): Promise<RunRecord['found']> {
   const { classNames, fingerprint, division, splitHash, skipped, unlabelledHash } = data;
   const folder =
@@ -194,7 +195,7 @@ async function trainIn(
   run: OpenRun,
   began: Materials,
   saved: SavedRun | undefined,
-  context: Context,
+  context: RunContext,
 ): Promise<RunResult> {
   const { store } = run;
   const materials = await withFinetunedSources(began, run, context, goOnOrBegin);
@@ -216,7 +217,7 @@ export type ResumeChanges = Pick<TransferGiven, 'threads' | 'device' | 'cache'>;
 export const continueRun = (
   open: () => Promise<RunStore>,
   changes: ResumeChanges,
-  context: Context,
+  context: RunContext,
 ): Promise<RunResult> =>
   inStore(open, context, async (run) => {
     const { ranks } = context;
@@ -243,7 +244,7 @@ async function prepareAgain(
   run: OpenRun,
   changes: ResumeChanges,
   before: number,
-  context: Context,
+  context: RunContext,
 ): Promise<Materials> {
   const recorded = run.record.spec;
   const cache = changes.cache === undefined ? {} : { cache: absolute(changes.cache) };
@@ -277,7 +278,7 @@ function placeAgain(
   recorded: RunSpec,
   changes: ResumeChanges,
   before: number,
-  { ranks }: Context,
+  { ranks }: RunContext,
 ): Pick<RunSpec, 'threads' | 'device'> {
   const threads = changes.threads ?? (ranks.size === before ? recorded.threads : ranks.threads);
   if (changes.device !== undefined) return { threads, device: ranks.device(changes.device).device };
@@ -307,12 +308,12 @@ function requireUnchanged(
  * Starts the run in the folder `out`, goes on with it, or reads its result. The caller holds the folder's lock on rank 0,
  * which keeps a failure in failure.json.
  */
-export function goOnOrBegin(out: string, options: TransferGiven, context: Context): Promise<RunResult> {
+export function goOnOrBegin(out: string, options: TransferGiven, context: RunContext): Promise<RunResult> {
   const body = () => startOrContinue(out, options, context);
   return context.ranks.first ? keepingFailure(out, body) : body();
 }
 
-async function startOrContinue(out: string, options: TransferGiven, context: Context): Promise<RunResult> {
+async function startOrContinue(out: string, options: TransferGiven, context: RunContext): Promise<RunResult> {
   const begun = await context.ranks.once(() => existsSync(join(out, recordName)));
   if (!begun) return startRun('transfer', { ...options, out }, context, true);
   const { threads, device, cache } = options;

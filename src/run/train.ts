@@ -13,7 +13,7 @@ import { type Materials, nativeMaterials, type Rates, trainedNetwork } from './m
 import { OnnxSources } from './onnx-sources.js';
 import { Recorder } from './recorder.js';
 import { aborted, resultOf } from './result.js';
-import type { Context, OpenRun, RunResult } from './run.js';
+import type { OpenRun, RunContext, RunResult } from './run.js';
 
 /**
  * Trains from the beginning or from the saved state, writes the run folder on rank 0, and tests. With `lr: 'auto'`, the
@@ -25,7 +25,7 @@ export async function train(
   run: OpenRun,
   rates: Rates,
   saved: SavedRun | undefined,
-  context: Context,
+  context: RunContext,
 ): Promise<RunResult> {
   const { spec, data, sources } = materials;
   const { device, reason } = materials.device;
@@ -99,7 +99,7 @@ async function runNative(
   materials: Materials,
   run: OpenRun,
   recorder: RunListener | undefined,
-  context: Context,
+  context: RunContext,
 ): Promise<{ readonly result: FinishedResult; readonly network: readonly NamedTensor[] }> {
   const { spec } = materials;
   const listener = recorder ?? { step: () => {}, save: async () => {} };
@@ -125,7 +125,7 @@ export async function driveRun<T>(
     data: { streamed },
     checkpoints,
   }: { readonly data: Pick<TrainingData, 'streamed'> } & Pick<Materials, 'checkpoints'>,
-  { signal, ranks }: Pick<Context, 'signal' | 'ranks'>,
+  { signal, ranks }: Pick<RunContext, 'signal' | 'ranks'>,
   listener: RunListener,
   begin: (run: NativeRun) => Promise<T>,
 ): Promise<T> {

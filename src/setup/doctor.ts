@@ -35,7 +35,7 @@ interface SelfTest extends ReturnType<NativeAddon['info']> {
   readonly cudaDescription?: CudaDescription;
   readonly device: ReturnType<NativeAddon['device']>;
   readonly backend: string;
-  /** Can a run use several processes? */
+  /** True if a run can use several processes. */
   readonly groups: boolean;
 }
 
@@ -101,8 +101,8 @@ function selfTest(): { checked: Check; result?: SelfTest } {
     const detail = `passed: LibTorch ${result.libtorch}, ${defaultThreads()} threads (${backend}), ${kernels}`;
     return { checked: check('ok', 'Self-test', detail), result };
   }
-  const said = child.stderr.split('\n').find((line) => line.includes('Error:'));
-  const detail = said ?? (child.signal === null ? `exit ${child.status}` : `the addon crashed (${child.signal})`);
+  const error = child.stderr.split('\n').find((line) => line.includes('Error:'));
+  const detail = error ?? (child.signal === null ? `exit ${child.status}` : `the addon crashed (${child.signal})`);
   const stamp = readBuildStamp();
   const fix = stamp === undefined ? rebuild : `is LibTorch still in ${stamp.libtorch.path}? If not: ${rebuild}`;
   return { checked: check('broken', 'Self-test', detail.trim(), fix) };

@@ -33,11 +33,11 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
   const signal = AbortSignal.any([silence.signal, ...(fetching.signal ? [fetching.signal] : [])]);
   let done = 0;
   try {
-    const there = await stat(path).then(
+    const bytesOnDisk = await stat(path).then(
       ({ size }) => size,
       () => 0,
     );
-    let response = await ask(url, there, { ...fetching, signal });
+    let response = await ask(url, bytesOnDisk, { ...fetching, signal });
     // The part on disk is not the beginning of the file.
     if (response.statusCode === 416) {
       response.destroy();
@@ -48,7 +48,7 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
       response.destroy();
       throw new Error(`the server answers ${statusCode} ${statusMessage}`.trim());
     }
-    const begin = statusCode === 206 ? there : 0;
+    const begin = statusCode === 206 ? bytesOnDisk : 0;
     if (begin > 0 && !headers['content-range']?.startsWith(`bytes ${begin}-`)) {
       response.destroy();
       throw new Error('the server sends another part than it was asked for');

@@ -16,7 +16,7 @@ export function parseJson(text: string): unknown {
 }
 
 /** Do brackets outside of strings open more than `most` levels? */
-function isDeeper(text: string, most: number): boolean {
+function isDeeper(text: string, maxDepth: number): boolean {
   let depth = 0;
   let inString = false;
   for (let at = 0; at < text.length; at++) {
@@ -25,7 +25,7 @@ function isDeeper(text: string, most: number): boolean {
     else if (inString) {
       if (char === '\\') at++;
     } else if (char === '[' || char === '{') {
-      if (++depth > most) return true;
+      if (++depth > maxDepth) return true;
     } else if (char === ']' || char === '}') depth--;
   }
   return false;

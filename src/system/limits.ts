@@ -81,6 +81,6 @@ export function requireRoomToLoad(): void {
   throw new L2TError('OUT_OF_MEMORY', message);
 }
 
-/** Does the dynamic loader's message mean "no address space"? It only says that a file could not be mapped. */
+/** Checks whether the dynamic loader's message means "no address space". It only says that a file could not be mapped. */
 export const isLoadingOutOfRoom = (text: string): boolean =>
   Number.isFinite(addressSpace()) && /failed to map|cannot map|cannot allocate memory(?! in static TLS)/i.test(text);

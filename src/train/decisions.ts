@@ -64,7 +64,7 @@ const fileSchema = z.object({
 export type CheckedTrainOptions = Given<typeof trainSchema>;
 
 /** The signal, the start time and the listeners of a training. */
-export interface Context {
+export interface TrainContext {
   readonly signal: AbortSignal | undefined;
   readonly began: number;
   warn(message: string): void;

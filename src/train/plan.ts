@@ -19,7 +19,7 @@ import { someOf } from '../system/printable.js';
 import { smallest } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
-import type { CheckedTrainOptions, Context, Decisions } from './decisions.js';
+import type { CheckedTrainOptions, Decisions, TrainContext } from './decisions.js';
 import { costOf, type Images, isTrainable, type Schedule, scheduleOf, type Work } from './schedule.js';
 import { msOf, type Teacher, workOf } from './timing.js';
 
@@ -73,8 +73,8 @@ export async function complete(options: CheckedTrainOptions): Promise<CheckedTra
   if (source === undefined && !fromScratch) throw await missingSource(options, data);
   const method = source === undefined ? 'scratch' : learningOptions.method;
   read({ ...dataOptions(options), method, target: 'resnet20', source, unlabelled });
-  const place = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
-  return withPaths(trainSchema, { ...options, ...place }, (path) => absolute(path));
+  const placed = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
+  return withPaths(trainSchema, { ...options, ...placed }, (path) => absolute(path));
 }
 
 /** Returns an error that names the published source for images of this size. */
@@ -99,7 +99,7 @@ export function dataOptions(options: CheckedTrainOptions) {
 }
 
 /** Looks at the data and the source, times networks, and fixes the epochs of every stage. */
-export async function planOf(decisions: Decisions, context: Context): Promise<TrainPlan> {
+export async function planOf(decisions: Decisions, context: TrainContext): Promise<TrainPlan> {
   const { options } = decisions;
   const { signal, warn, began } = context;
   const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;
@@ -199,7 +199,12 @@ async function loadFrozen(path: string): Promise<Teacher> {
 }
 
 /** Returns the source's network with its costs; without a source, the paper's target for images of this side. */
-async function sourceCandidate(path: string | undefined, side: number, classes: number, onWarning: Context['warn']) {
+async function sourceCandidate(
+  path: string | undefined,
+  side: number,
+  classes: number,
+  onWarning: TrainContext['warn'],
+) {
   if (path === undefined) {
     const network = paperTarget(side);
     return candidateOf(network, 1, defaultSize(network), classes);

@@ -11,7 +11,7 @@ import type { SourceSpec } from '../options/spec.js';
 import { throwIfAborted } from '../system/abort.js';
 import { largest, median, smallest } from '../system/statistics.js';
 import { type Candidate, nameOf } from './candidates.js';
-import type { Context } from './decisions.js';
+import type { TrainContext } from './decisions.js';
 import type { Work } from './schedule.js';
 
 /** The compiled file, since a child has no loader of TypeScript. */
@@ -22,7 +22,11 @@ const processes = 3;
  * Returns the milliseconds for one image on one CPU thread: the median of three fresh processes.
  * @throws L2TError INTERNAL if a process fails; ABORTED.
  */
-export async function msOf(candidate: Candidate, classes: number, { signal, warn, note }: Context): Promise<number> {
+export async function msOf(
+  candidate: Candidate,
+  classes: number,
+  { signal, warn, note }: TrainContext,
+): Promise<number> {
   const { network: name, width, size } = candidate;
   const job = JSON.stringify({ network: { name, width, classes }, size });
   const times: number[] = [];

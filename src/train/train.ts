@@ -21,7 +21,7 @@ import { throwIfAborted } from '../system/abort.js';
 import { makeFolder, readFileBytes, writeFileAtomic } from '../system/files.js';
 import { printable } from '../system/printable.js';
 import { type Candidate, nameOf } from './candidates.js';
-import { type CheckedTrainOptions, type Context, Decisions } from './decisions.js';
+import { type CheckedTrainOptions, Decisions, type TrainContext } from './decisions.js';
 import { complete, dataOptions, learningOptions, planOf, type TrainPlan } from './plan.js';
 import { describePlan, resultPage, type TrainedRow, trainedRow, verdictOf } from './result.js';
 import { racing } from './schedule.js';
@@ -136,7 +136,7 @@ async function allStages(
   out: string,
   decisions: Decisions,
   emit: (event: TrainEvent) => void,
-  context: Context,
+  context: TrainContext,
 ): Promise<TrainResult> {
   const { options } = decisions;
   const { source: path, cache, unlabelled } = options;

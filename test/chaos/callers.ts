@@ -35,14 +35,16 @@ const changes: Readonly<Record<string, (weights: api.Checkpoint['weights'], draw
 
 async function weights(attempt: Try): Promise<void> {
   const { draw, folder } = attempt;
-  const given = structuredClone(original);
+  const callArguments = structuredClone(original);
   const out = join(folder, 'written.safetensors');
   const change = draw.pick(Object.keys(changes));
   const saves = draw.once(2);
   attempt.doing(`weights: ${saves ? 'saveCheckpoint' : 'exportNetwork'}, ${change}`);
-  const writing = saves ? api.saveCheckpoint(out, given) : api.exportNetwork(given, { to: 'safetensors', out });
+  const writing = saves
+    ? api.saveCheckpoint(out, callArguments)
+    : api.exportNetwork(callArguments, { to: 'safetensors', out });
   await pass(attempt);
-  changes[change]?.(given.weights, draw);
+  changes[change]?.(callArguments.weights, draw);
   await writing;
   ok(isDeepStrictEqual(await api.loadCheckpoint(out), original), 'another network was written');
 }
@@ -54,13 +56,13 @@ async function images(attempt: Try, network: api.Network): Promise<void> {
   const [place, until] = [draw.below(count), draw.between(1, 6)];
   const key = draw.pick(['pixels', 'height', 'width', 'the entry'] as const);
   const other = draw.pick<unknown>([new Uint8Array(2 * 3 * side ** 2), new Uint8Array(7), 2 * side, 1, 'x', null]);
-  const given: api.ImageInput[] = fixed.map((image) => ({ ...image }));
+  const images: api.ImageInput[] = fixed.map((image) => ({ ...image }));
   let reads = 0;
-  const [target, property] = key === 'the entry' ? [given, place] : [given[place] as object, key];
+  const [target, property] = key === 'the entry' ? [images, place] : [images[place] as object, key];
   const first = Reflect.get(target, property);
   Object.defineProperty(target, property, { get: () => (++reads <= until ? first : other) });
   attempt.doing(`images: predict, ${key} changes after ${until} reads`);
-  const [expected, found] = [await network.predict(fixed), await network.predict(given)];
+  const [expected, found] = [await network.predict(fixed), await network.predict(images)];
   ok(isDeepStrictEqual(found, expected), 'other predictions than of what was read first');
 }
 

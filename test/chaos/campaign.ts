@@ -81,30 +81,30 @@ export async function runPart(part: Part, seed: number, tries: number, only?: nu
   };
   /** Lets a child make tries. If it dies of one, another makes the rest. */
   const inChild = async (range: Range, shared: unknown): Promise<void> => {
-    const own = join(folder, `child-${range.from}`);
-    const said = (file: string) => readFileSync(join(own, file), 'utf8');
-    mkdirSync(own);
-    for (const file of ['made', 'output']) writeFileSync(join(own, file), '');
-    writeFileSync(join(own, 'doing'), `${range.from} getting ready`);
+    const childFolder = join(folder, `child-${range.from}`);
+    const output = (file: string) => readFileSync(join(childFolder, file), 'utf8');
+    mkdirSync(childFolder);
+    for (const file of ['made', 'output']) writeFileSync(join(childFolder, file), '');
+    writeFileSync(join(childFolder, 'doing'), `${range.from} getting ready`);
     let timer: NodeJS.Timeout | undefined;
-    const ended = await inOwnProcess(module, own, shared, range, {
+    const ended = await inOwnProcess(module, childFolder, shared, range, {
       timeout: 0,
-      by: ['sh', '-c', 'exec "$@" >>"$0" 2>&1', join(own, 'output')],
+      by: ['sh', '-c', 'exec "$@" >>"$0" 2>&1', join(childFolder, 'output')],
       meanwhile: (child) => {
         // Five minutes: other processes may slow a try down.
-        const isHung = () => !part.once && Date.now() - statSync(join(own, 'doing')).mtimeMs > 300_000;
+        const isHung = () => !part.once && Date.now() - statSync(join(childFolder, 'doing')).mtimeMs > 300_000;
         timer = setInterval(() => isHung() && child.kill('SIGKILL'), 1000);
       },
     });
     clearInterval(timer);
-    for (const line of said('made').split('\n').filter(Boolean)) {
+    for (const line of output('made').split('\n').filter(Boolean)) {
       const made: Try = JSON.parse(line);
       for (const [kind, count] of Object.entries(made.kinds)) all.tried(kind, count);
       for (const [figure, value] of Object.entries(made.figures)) all.figure(figure, value);
       for (const what of made.finds) find(what, made.k);
     }
-    const [, k, what = ''] = /^(\d+) (.*)/s.exec(said('doing')) ?? [];
-    if (ended.code !== 0 || said('output') !== '') find(`${what}: ${how(ended)}${said('output')}`, Number(k));
+    const [, k, what = ''] = /^(\d+) (.*)/s.exec(output('doing')) ?? [];
+    if (ended.code !== 0 || output('output') !== '') find(`${what}: ${how(ended)}${output('output')}`, Number(k));
     if (ended.code === 0 || what === 'getting ready') return;
     all.tried(kindOf(what));
     await inChild({ ...range, from: Number(k) + range.step }, shared);

@@ -40,13 +40,13 @@ const row = (weight: number, make: Format['make'], read: Read, damaged = /./): F
 
 /** Reads a checkpoint, which must agree with its metadata and have values that the options allow. */
 async function readWeights(file: string, draw: Draw): Promise<void> {
-  const given = draw.once(2) ? {} : { network: bases.tinyNetwork.name, width: bases.tinyNetwork.width };
+  const expectation = draw.once(2) ? {} : { network: bases.tinyNetwork.name, width: bases.tinyNetwork.width };
   if (draw.once(8)) {
-    const loaded = await Network.load(file, { ...given, threads: 1, onWarning: () => {} });
+    const loaded = await Network.load(file, { ...expectation, threads: 1, onWarning: () => {} });
     await loaded.predict([{ pixels: new Uint8Array(32 * 32 * 3).fill(100), height: 32, width: 32 }]);
     return;
   }
-  const { network: found, format } = await inspectFile(file, given);
+  const { network: found, format } = await inspectFile(file, expectation);
   if (found === undefined || format !== 'safetensors') return;
   const { size, classes } = found;
   ok(size >= 8 && size <= 1024, `images of ${size} pixels were taken`);

@@ -52,9 +52,9 @@ const interrupted = (
   async prepare(folder) {
     const source = fileURLToPath(new URL('fault.c', import.meta.url));
     execFileSync('g++', ['-x', 'c', '-shared', '-fPIC', '-O1', '-o', join(folder, 'fault.so'), source, '-ldl']);
-    const given = await makeGiven(folder);
+    const inputs = await makeGiven(folder);
     const all: Undisturbed[] = [];
-    for (const workload of workloads(given)) {
+    for (const workload of workloads(inputs)) {
       const [at, file] = [join(folder, workload.name), join(folder, `${workload.name}.counts`)];
       mkdirSync(at);
       const ended = await withFault(workload, at, file, '');
@@ -63,7 +63,7 @@ const interrupted = (
       const { name, files } = workload;
       all.push({ name, files: files(at), seconds: ended.seconds, counts: Object.fromEntries(counts) });
     }
-    return { folder, given, all };
+    return { folder, given: inputs, all };
   },
   open:
     ({ folder, given, all }) =>

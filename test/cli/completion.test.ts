@@ -29,7 +29,7 @@ const isThere = (shell: string): boolean => spawnSync(shell, ['-c', 'exit 0']).s
 
 // A busy machine starts a shell and the program for each word slowly.
 describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (shell) => {
-  const there = isThere(shell);
+  const installed = isThere(shell);
   const folder = temporaryFolder();
   let script: string;
   beforeAll(async () => {
@@ -54,7 +54,7 @@ describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (sh
     return [...new Set(words.filter((word) => word !== '' && word.startsWith(begun)))].sort();
   }
 
-  it.skipIf(!there)(`offers verbs, flags and values (skipped where ${shell} is not installed)`, async () => {
+  it.skipIf(!installed)(`offers verbs, flags and values (skipped where ${shell} is not installed)`, async () => {
     expect(await offers('tra')).toEqual(['train', 'transfer']);
     expect(await offers('data ch')).toEqual(['check']);
     expect(await offers('source ge')).toEqual(['get']);
@@ -76,7 +76,7 @@ describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (sh
     expect(await offers('compare --methods fm:one-to-one,l2')).toEqual(['l2-sp', 'l2t-w', 'l2t-ww']);
   });
 
-  it.skipIf(!there)(`offers files and folders (skipped where ${shell} is not installed)`, async () => {
+  it.skipIf(!installed)(`offers files and folders (skipped where ${shell} is not installed)`, async () => {
     expect(await offers('transfer --cache ')).toEqual(['photos']);
     expect((await offers('transfer --source ')).map((file) => file.replaceAll(/\\/g, ''))).toEqual([
       ...['a checkpoint.pth', 'photos', 'script'],
@@ -84,7 +84,7 @@ describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (sh
     expect(await offers('eval scr')).toEqual(['script']);
   });
 
-  it.skipIf(!there || shell === 'fish')(
+  it.skipIf(!installed || shell === 'fish')(
     `offers a flag again only if it repeats (skipped where ${shell} is not installed; fish offers all)`,
     async () => {
       expect(await offers('transfer --target vgg9_bn --tar')).toEqual(['--target-init']);

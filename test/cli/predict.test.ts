@@ -67,29 +67,29 @@ describe('predict', { timeout: 60_000 }, () => {
   });
 
   it('takes folders and patterns, as a person types them', async () => {
-    const place = temporaryFolder();
+    const folder = temporaryFolder();
     const [one, two] = [0, 1].map((i) => readFileSync(images[i] as string)) as [Buffer, Buffer];
-    write(join(place, 'new', 'b', 'deep'), '1.png', one);
-    write(join(place, 'new', 'a'), '2.PNG', two);
+    write(join(folder, 'new', 'b', 'deep'), '1.png', one);
+    write(join(folder, 'new', 'a'), '2.PNG', two);
     // Images are known by their extension or their content.
-    write(join(place, 'new', 'a'), 'photo', one);
-    write(join(place, 'new', 'a'), 'notes.txt', 'no image');
-    write(join(place, 'new', '.hidden'), '3.png', one);
-    symlinkSync('..', join(place, 'new', 'b', 'circle'));
+    write(join(folder, 'new', 'a'), 'photo', one);
+    write(join(folder, 'new', 'a'), 'notes.txt', 'no image');
+    write(join(folder, 'new', '.hidden'), '3.png', one);
+    symlinkSync('..', join(folder, 'new', 'b', 'circle'));
     // Its name is taken before the pattern, which would match 1.png.
-    write(join(place, 'new'), '[1].png', two);
-    write(join(place, 'new'), '1.png', one);
+    write(join(folder, 'new'), '[1].png', two);
+    write(join(folder, 'new'), '1.png', one);
     const predicted = async (...args: string[]) => {
-      const { stdout } = await cli(['predict', ...args, '--checkpoint', source, '--json'], { cwd: place });
+      const { stdout } = await cli(['predict', ...args, '--checkpoint', source, '--json'], { cwd: folder });
       return JSON.parse(stdout).map(({ file }: { file: string }) => file);
     };
     const all = ['new/1.png', 'new/[1].png', 'new/a/2.PNG', 'new/a/photo', 'new/b/deep/1.png'];
     expect(await predicted('new')).toEqual(all);
-    expect(await predicted(join(place, 'new'))).toEqual(all.map((file) => join(place, file)));
+    expect(await predicted(join(folder, 'new'))).toEqual(all.map((file) => join(folder, file)));
     expect(await predicted('new/**/*.{png,PNG}')).toEqual(all.filter((file) => file !== 'new/a/photo'));
     expect(await predicted('new/b/*/?.png')).toEqual(['new/b/circle/1.png', 'new/b/deep/1.png']);
     expect(await predicted('new/[1].png')).toEqual(['new/[1].png']);
-    expect(await predicted(`${place}/new/?.png`)).toEqual([join(place, 'new/1.png')]);
+    expect(await predicted(`${folder}/new/?.png`)).toEqual([join(folder, 'new/1.png')]);
   });
 
   it('reads an image from the standard input', () => {

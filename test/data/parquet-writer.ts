@@ -54,18 +54,18 @@ function dataPage({ encoding, version, said }: Plan, content: Uint8Array): Buffe
 
 /** The pages of the labels: a dictionary, if there is one, and the data. */
 function labelPages(plan: Plan): readonly [dictionary: Buffer, data: Buffer] {
-  const { labels, encoding, said, hasDictionary, beyond } = plan;
+  const { labels, encoding, said: announced, hasDictionary, beyond } = plan;
   const none = Buffer.alloc(0);
   if (encoding === 'plain') return [none, dataPage(plan, int64s(labels))];
   if (encoding === 'dictionary') {
     const distinct = [...new Set(labels)];
     const indices = labels.map((label, k) => distinct.indexOf(label) + (k === 0 ? beyond : 0));
-    const dictionary = page(2, int64s(distinct), { 7: { 1: int32(said.dictionary, distinct.length), 2: 0 } });
+    const dictionary = page(2, int64s(distinct), { 7: { 1: int32(announced.dictionary, distinct.length), 2: 0 } });
     // Eight bits an index, packed by eights.
     return [hasDictionary ? dictionary : none, dataPage(plan, Uint8Array.of(8, (count >> 2) | 1, ...indices))];
   }
   const differences = labels.slice(1).map((label, k) => label - (labels[k] as bigint));
-  const head = [128n, 4n, BigInt.asUintN(32, said.differences ?? BigInt(count))].flatMap(varint);
+  const head = [128n, 4n, BigInt.asUintN(32, announced.differences ?? BigInt(count))].flatMap(varint);
   const start = Uint8Array.from([...head, ...zigzag(labels[0] as bigint), ...zigzag(0n), 64, 0, 0, 0]);
   const rest = Buffer.alloc(8 * (32 - differences.length));
   return [none, dataPage(plan, Buffer.concat([start, int64s(differences), rest]))];

@@ -158,13 +158,13 @@ describe('which images train and which validate', () => {
     [1, [2, 2]],
     [0.5, [2, 2]],
   ] as const)("with validation %s are of the data's own or of the training images", async (validation, counts) => {
-    const own = temporaryFolder();
-    for (const split of ['train', 'val']) await writeClasses(join(own, split), { a: 3, b: 3 });
-    const { run, images } = await startOf({ data: own, validation });
+    const folder = temporaryFolder();
+    for (const split of ['train', 'val']) await writeClasses(join(folder, split), { a: 3, b: 3 });
+    const { run, images } = await startOf({ data: folder, validation });
     expect([images.train, images.validation]).toEqual(counts);
     if (validation !== undefined) return;
     // The split names no validation images: they are the data set's own.
-    const again = await startOf({ data: own, splitFile: join(run, 'split.json') });
+    const again = await startOf({ data: folder, splitFile: join(run, 'split.json') });
     expect(again.images).toEqual({ train: 4, validation: 6, test: 2 });
   });
 

@@ -43,7 +43,7 @@ export const rows: readonly Row[] = [
     not: 'fetches a file: test/networks/source-files.test.ts does, from this machine',
   },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
-  { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
+  { fits: /^node examples\/|^npm install fastify |^curl .*\/classify$/, not: 'test/examples runs these programs' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npx tsx .ci/test-cluster.ts runs these' },
   { fits: /^export (RANK|WORLD_SIZE|MASTER_ADDR)=/, not: 'is for a process that waits for the other host' },
   { fits: / --open/, becomes: '' },

@@ -23,7 +23,7 @@ beforeAll(async () => {
 const { pairs: _, ...common } = tinyOptions;
 const tiny = () => ({ ...common, data, source, epochs: 1, seeds: 2 });
 /** By a method that needs no source. */
-const alone = () => ({ ...tiny(), source: undefined, methods: 'scratch' });
+const scratchOnly = () => ({ ...tiny(), source: undefined, methods: 'scratch' });
 
 describe('compare', { timeout: 120_000 }, () => {
   it('runs each method with each seed, and writes the table; what is missing of it is done by a resume', async () => {
@@ -68,17 +68,17 @@ describe('compare', { timeout: 120_000 }, () => {
   it('gives the same side by side as one by one', async () => {
     const options = { ...tiny(), validation: 0.1, methods: 'scratch,fm,l2t-w' };
     let atOnce = 0;
-    let most = 0;
+    let maxRunning = 0;
     const follow: Follow = async (run) => {
-      most = Math.max(most, ++atOnce);
+      maxRunning = Math.max(maxRunning, ++atOnce);
       return run.result.finally(() => atOnce--);
     };
-    const alone = await compare({ ...options, out: newPath(), parallel: 1, follow });
-    expect(most).toBe(1);
+    const oneByOne = await compare({ ...options, out: newPath(), parallel: 1, follow });
+    expect(maxRunning).toBe(1);
     const beside = await compare({ ...options, out: newPath(), parallel: 2, follow });
-    expect(most).toBe(2);
-    const numbers = ({ rows }: typeof alone) => rows.map(({ accuracies, validation }) => [accuracies, validation]);
-    expect(numbers(beside)).toEqual(numbers(alone));
+    expect(maxRunning).toBe(2);
+    const numbers = ({ rows }: typeof oneByOne) => rows.map(({ accuracies, validation }) => [accuracies, validation]);
+    expect(numbers(beside)).toEqual(numbers(oneByOne));
   });
 
   it('interrupted, saves all that is under way and says how to go on; resumed, gives what it would have given', async () => {
@@ -111,7 +111,7 @@ describe('compare', { timeout: 120_000 }, () => {
       for await (const event of run) if (event.type === 'epoch' && event.epoch === 9) throw new Error('not followed');
       return run.result;
     };
-    const options = { ...alone(), epochs: 500, parallel: 2, out: folder, follow };
+    const options = { ...scratchOnly(), epochs: 500, parallel: 2, out: folder, follow };
     await expect(compare(options)).rejects.toThrow('not followed');
     expect(existsSync(join(folder, 'scratch-0', 'state.safetensors'))).toBe(true);
     expect(existsSync(join(folder, 'scratch-0', 'lock.holder'))).toBe(false);
@@ -135,7 +135,7 @@ describe('compare', { timeout: 120_000 }, () => {
   });
 
   it('does not mix runs of other options into the table', async () => {
-    const options = { ...alone(), out: newPath() };
+    const options = { ...scratchOnly(), out: newPath() };
     await compare(options);
     const yaml = join(options.out, 'plan.yaml');
     writeFileSync(yaml, readFileSync(yaml, 'utf8').replace(/^ {2}epochs: \d+$/m, '  epochs: 7'));
@@ -208,9 +208,9 @@ describe('compare', { timeout: 120_000 }, () => {
   });
 
   it('goes on where a run was killed while it made its folder, not where the data changed', async () => {
-    const own = temporaryFolder();
-    cpSync(data, own, { recursive: true });
-    const options = { ...alone(), data: own, seeds: 1, out: newPath() };
+    const folder = temporaryFolder();
+    cpSync(data, folder, { recursive: true });
+    const options = { ...scratchOnly(), data: folder, seeds: 1, out: newPath() };
     const first = await compare(options);
     const run = first.rows[0]?.runs[0] as string;
     for (const name of readdirSync(run)) if (name !== 'split.json') rmSync(join(run, name));
@@ -219,20 +219,22 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(again.rows[0]?.accuracies).toEqual(first.rows[0]?.accuracies);
     expect(readdirSync(run).filter((name) => name.endsWith('.tmp'))).toEqual([]);
     await expect(compare(options)).rejects.toMatchObject({ message: expect.stringMatching(/compare --resume/) });
-    const file = join(own, 't10k-images-idx3-ubyte');
+    const file = join(folder, 't10k-images-idx3-ubyte');
     const bytes = readFileSync(file);
     bytes[100] = (bytes[100] as number) ^ 1;
     writeFileSync(file, bytes);
     // Complete runs need no data; incomplete ones would mix two data sets.
     expect((await resumeComparison(options.out)).unfinished).toEqual([]);
     rmSync(run, { recursive: true });
-    await expect(resumeComparison(options.out)).rejects.toThrow(refusal('INVALID_RUN', `the data in ${own} changed`));
+    await expect(resumeComparison(options.out)).rejects.toThrow(
+      refusal('INVALID_RUN', `the data in ${folder} changed`),
+    );
   });
 
   it('keeps a split file of its own', async () => {
     const splitFile = join(temporaryFolder(), 'split.json');
     writeFileSync(splitFile, '{"validation": [0, 1, 2]}');
-    const { out: folder } = await compare({ ...alone(), seeds: 1, splitFile, out: newPath() });
+    const { out: folder } = await compare({ ...scratchOnly(), seeds: 1, splitFile, out: newPath() });
     rmSync(splitFile);
     rmSync(join(folder, 'scratch-0'), { recursive: true });
     expect((await resumeComparison(folder)).rows[0]?.accuracies.length).toBe(1);

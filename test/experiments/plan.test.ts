@@ -86,9 +86,9 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
 
   it('is finished locally where a scheduler began it, and by a scheduler where it began locally', async () => {
     const [planned, local, whole] = [newPath(), newPath(), newPath()];
-    const given = { ...options(), threads: 1, source, methods: 'scratch,fm:one-to-one', seeds: 2 };
-    await compare({ ...given, out: whole });
-    const { runs } = await planComparison(planned, given);
+    const experiment = { ...options(), threads: 1, source, methods: 'scratch,fm:one-to-one', seeds: 2 };
+    await compare({ ...experiment, out: whole });
+    const { runs } = await planComparison(planned, experiment);
     // One run is finished, another one is held by somebody else.
     expect((await runLine(runs[1] as string, planned)).code).toBe(0);
     holdElsewhere(join(planned, 'fm_one-to-one-1'));
@@ -103,7 +103,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
       if (seed === 1) controller.abort();
       return run.result;
     };
-    const interrupted = compare({ ...given, parallel: 1, follow: stop, signal: controller.signal, out: local });
+    const interrupted = compare({ ...experiment, parallel: 1, follow: stop, signal: controller.signal, out: local });
     await expect(interrupted).rejects.toMatchObject({ code: 'ABORTED' });
     renameSync(local, `${local}-moved`);
     for (const line of linesOf(`${local}-moved`)) expect((await runLine(line, `${local}-moved`)).code).toBe(0);
@@ -231,17 +231,17 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
 
   it('is refused where a source does not exist, with --out, and in a folder that holds one', async () => {
     const out = newPath();
-    const given = { ...options(), methods: 'scratch', seeds: 1 };
-    await expect(planComparison(out, { ...given, methods: 'fm', source: 'none.pth' })).rejects.toThrow(
+    const experiment = { ...options(), methods: 'scratch', seeds: 1 };
+    await expect(planComparison(out, { ...experiment, methods: 'fm', source: 'none.pth' })).rejects.toThrow(
       /Cannot read .*none\.pth/,
     );
     expect(existsSync(out)).toBe(false);
-    await expect(planComparison(out, { ...given, out: 'x' })).rejects.toThrow(/^out cannot accompany a plan/);
-    const nowhere = { ...given, engine: 'autograd', convolution: 'winograd' } as const;
+    await expect(planComparison(out, { ...experiment, out: 'x' })).rejects.toThrow(/^out cannot accompany a plan/);
+    const nowhere = { ...experiment, engine: 'autograd', convolution: 'winograd' } as const;
     await expect(planComparison(out, nowhere)).rejects.toThrow(/convolution: 'winograd' is the native engine's/);
-    await planCurve(out, { ...given, perClass: '5,6' });
+    await planCurve(out, { ...experiment, perClass: '5,6' });
     expect(linesOf(out).map((line) => /--out (\S+)/.exec(line)?.[1])).toEqual(['scratch-5-0', 'scratch-6-0']);
-    await expect(planComparison(out, given)).rejects.toThrow(/holds an experiment already \(plan\.yaml\)/);
+    await expect(planComparison(out, experiment)).rejects.toThrow(/holds an experiment already \(plan\.yaml\)/);
     const { code, stderr } = await cli(['compare', '--resume', out]);
     expect([code, stderr]).toEqual([
       1,

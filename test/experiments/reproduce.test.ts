@@ -61,20 +61,22 @@ describe('reproduce', { timeout: 120_000 }, () => {
   it('runs with several sources, in the order of the preset', async () => {
     const sourceWeights = [await pretrained('resnet20'), source, await pretrained('resnet32', 10)];
     const methods = 'lwf,lwf+at:one-to-one,l2t-ww:all-to-all';
-    const given = { ...tiny, batch: 10, methods, data: await classFolders(['train', 'test']) };
-    const { rows } = await reproduce('stl10-three-sources', { ...given, sourceWeights, out: newPath() });
+    const reproduction = { ...tiny, batch: 10, methods, data: await classFolders(['train', 'test']) };
+    const { rows } = await reproduce('stl10-three-sources', { ...reproduction, sourceWeights, out: newPath() });
     expect(rows.map(({ label }) => label)).toEqual(methods.split(','));
-    const reversed = { ...given, sourceWeights: sourceWeights.toReversed(), out: newPath() };
+    const reversed = { ...reproduction, sourceWeights: sourceWeights.toReversed(), out: newPath() };
     await expect(reproduce('stl10-three-sources', reversed)).rejects.toThrow(
       /holds a resnet32, where a resnet20 is expected/,
     );
     const swapped = {
-      ...given,
+      ...reproduction,
       sourceWeights: [sourceWeights[0], sourceWeights[2], source] as string[],
       out: newPath(),
     };
     await expect(reproduce('stl10-three-sources', swapped)).rejects.toThrow(/number 2 tells 10 classes apart, .* 200/);
-    expect((await dryRun('stl10-three-sources', given)).estimate.entries.map(({ steps }) => steps)).toEqual([2, 2, 2]);
+    expect((await dryRun('stl10-three-sources', reproduction)).estimate.entries.map(({ steps }) => steps)).toEqual([
+      2, 2, 2,
+    ]);
   });
 
   it.each([
@@ -105,8 +107,8 @@ describe('reproduce', { timeout: 120_000 }, () => {
 
   it('dry, times each method once and counts steps: of the data, or as published', async () => {
     const methods = 'scratch,l2t-w:single,finetune-source';
-    const given = { ...tiny, methods, epochs: 3, batch: 20, seeds: 2, parallel: 1 };
-    const { counted, estimate, options } = await dryRun('cifar100', { ...given, data: hundred, perClass: '1' });
+    const reproduction = { ...tiny, methods, epochs: 3, batch: 20, seeds: 2, parallel: 1 };
+    const { counted, estimate, options } = await dryRun('cifar100', { ...reproduction, data: hundred, perClass: '1' });
     expect([counted, options.momentum, options.batch, options.splitFile]).toEqual([true, 0.9, 20, undefined]);
     // One image a class: none is held out.
     expect(estimate.entries.map(({ label, steps }) => [label, steps])).toEqual([
@@ -121,7 +123,12 @@ describe('reproduce', { timeout: 120_000 }, () => {
     expect(estimate.seconds).toBeCloseTo(2 * sum, 9);
     const timed: string[] = [];
     const onMethod = (label: string) => timed.push(label);
-    const curve = await dryRun('cifar10-few-images', { ...given, methods: 'scratch', perClass: '50,5', onMethod });
+    const curve = await dryRun('cifar10-few-images', {
+      ...reproduction,
+      methods: 'scratch',
+      perClass: '50,5',
+      onMethod,
+    });
     expect(curve.counted).toBe(false);
     // 45 of 50 images of ten classes in batches of 20, of which the last is short; 5 of 5.
     expect(curve.estimate.entries.map(({ perClass, steps }) => [perClass, steps])).toEqual([
@@ -129,9 +136,14 @@ describe('reproduce', { timeout: 120_000 }, () => {
       [5, 3 * 3],
     ]);
     expect(timed).toEqual(['scratch']);
-    const useless = dryRun('cifar10-few-images', { ...given, methods: 'scratch', innerSteps: 3 });
+    const useless = dryRun('cifar10-few-images', { ...reproduction, methods: 'scratch', innerSteps: 3 });
     await expect(useless).rejects.toThrow(/None of the methods has a use for innerSteps/);
-    const all = await dryRun('cifar10-few-images', { ...given, methods: 'scratch', perClass: '50', validation: 0 });
+    const all = await dryRun('cifar10-few-images', {
+      ...reproduction,
+      methods: 'scratch',
+      perClass: '50',
+      validation: 0,
+    });
     expect(all.estimate.entries[0]?.steps).toBe(3 * 25);
   });
 

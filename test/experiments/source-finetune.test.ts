@@ -12,7 +12,7 @@ let source: string;
 beforeAll(async () => {
   source = await tinySource({ width: 0.25 });
 });
-const given = () => ({ ...common, data, source, epochs: 1, sourceFinetune: 2, seeds: 1 });
+const experiment = () => ({ ...common, data, source, epochs: 1, sourceFinetune: 2, seeds: 1 });
 
 const foldersOf = (folder: string) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
@@ -26,7 +26,7 @@ const tableOf = (folder: string) =>
 describe('an experiment with sourceFinetune', { timeout: 120_000 }, () => {
   it('fine-tunes the source once for all rows that learn from it, in a process or by lines at once, also if it is interrupted', async () => {
     const [whole, planned, half] = [newPath(), newPath(), newPath()];
-    const options = { ...given(), methods: 'scratch,fm,lwf,finetune-source' };
+    const options = { ...experiment(), methods: 'scratch,fm,lwf,finetune-source' };
     const titles: string[] = [];
     const follow: Follow = (run, label, seed) => {
       titles.push(`${label} ${seed}`);
@@ -75,7 +75,7 @@ describe('an experiment with sourceFinetune', { timeout: 120_000 }, () => {
 
   it('fine-tunes for each number of images a class and each seed', async () => {
     const folder = temporaryFolder();
-    const { runs } = await planCurve(folder, { ...given(), methods: 'fm,scratch', perClass: '4,6', seeds: 2 });
+    const { runs } = await planCurve(folder, { ...experiment(), methods: 'fm,scratch', perClass: '4,6', seeds: 2 });
     const outs = runs.map((line) => / --out (\S+)/.exec(line)?.[1]);
     expect(outs.slice(0, 4)).toEqual(['source-0-4-0', 'source-0-4-1', 'source-0-6-0', 'source-0-6-1']);
     expect(outs).toHaveLength(12);

@@ -7,9 +7,9 @@ import {
   type NativeRun,
   type NativeSpec,
   type RunMaterials,
-  type RunResult,
   type SaveEvent,
   type StepEvent,
+  type TrainerResult,
 } from '../../src/native/addon.js';
 import { type MethodName, methodOf, needsOf, type SettingValues, settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
@@ -114,7 +114,7 @@ export interface Recorded {
   readonly events: NativeEvent[];
   readonly epochs: EpochEvent[];
   readonly saves: SaveEvent[];
-  readonly result: RunResult;
+  readonly result: TrainerResult;
 }
 
 /** Runs a job to its end. `onEvent` sees every event before it is acknowledged, and may stop the run; what it throws is lost. */

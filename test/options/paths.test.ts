@@ -6,7 +6,7 @@ import { encode, pattern } from '../data/generate.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource, write } from '../tiny.js';
 
 /** The folder of the calls, and the one to which the process changes just after each. */
-const [here, there, begin] = [temporaryFolder(), temporaryFolder(), process.cwd()];
+const [first, second, begin] = [temporaryFolder(), temporaryFolder(), process.cwd()];
 const options = { ...tinyOptions, width: 1 / 16, epochs: 1, data: 'data', report: false } as const;
 const scratch = { ...options, method: 'scratch', pairs: undefined } as const;
 const experiment = { ...scratch, method: undefined, methods: 'scratch', seeds: 1 } as const;
@@ -15,25 +15,25 @@ let network: api.Network;
 let checkpoint: api.Checkpoint;
 
 beforeAll(async () => {
-  cpSync(tinyData(4), join(here, 'data'), { recursive: true });
-  copyFileSync(await tinySource({ width: 1 / 16 }), join(here, 'source.safetensors'));
-  write(here, 'image.png', await encode(pattern(1, 40, 50), 40, 50, 'png'));
-  write(join(here, 'images'), '1.png', await encode(pattern(2, 40, 50), 40, 50, 'png'));
-  network = await api.Network.load(join(here, 'source.safetensors'), { threads: 1 });
-  checkpoint = await api.loadCheckpoint(join(here, 'source.safetensors'));
-  await api.transfer({ ...scratch, data: join(here, 'data'), out: join(here, 'finished') }).result;
-  const given = { ...experiment, data: join(here, 'data') };
-  await api.compare({ ...given, out: join(here, 'finished-compare') });
-  await api.curve({ ...given, perClass: '2', out: join(here, 'finished-curve') });
-  await api.planComparison(join(here, 'planned'), given);
+  cpSync(tinyData(4), join(first, 'data'), { recursive: true });
+  copyFileSync(await tinySource({ width: 1 / 16 }), join(first, 'source.safetensors'));
+  write(first, 'image.png', await encode(pattern(1, 40, 50), 40, 50, 'png'));
+  write(join(first, 'images'), '1.png', await encode(pattern(2, 40, 50), 40, 50, 'png'));
+  network = await api.Network.load(join(first, 'source.safetensors'), { threads: 1 });
+  checkpoint = await api.loadCheckpoint(join(first, 'source.safetensors'));
+  await api.transfer({ ...scratch, data: join(first, 'data'), out: join(first, 'finished') }).result;
+  const given = { ...experiment, data: join(first, 'data') };
+  await api.compare({ ...given, out: join(first, 'finished-compare') });
+  await api.curve({ ...given, perClass: '2', out: join(first, 'finished-curve') });
+  await api.planComparison(join(first, 'planned'), given);
 }, 300_000);
 afterAll(() => process.chdir(begin));
 
 /** Makes the call, and changes the working directory at once. */
 async function moved<T>(call: () => PromiseLike<T>): Promise<T> {
-  process.chdir(here);
+  process.chdir(first);
   const result = call();
-  process.chdir(there);
+  process.chdir(second);
   return result;
 }
 
@@ -92,7 +92,7 @@ const calls: Call[] = [
 
 /** The source tells other classes apart than the data has: the file was found. */
 function ofOtherClasses(error: unknown): void {
-  expect(error).toMatchObject({ code: 'INVALID_DATA', message: expect.stringContaining(join(here, 'data')) });
+  expect(error).toMatchObject({ code: 'INVALID_DATA', message: expect.stringContaining(join(first, 'data')) });
 }
 
 describe('a relative path begins where the process was when the call was made', () => {
@@ -100,28 +100,28 @@ describe('a relative path begins where the process was when the call was made', 
     '%s',
     async (_, call, made) => {
       await moved(call);
-      if (made !== undefined) expect(existsSync(join(here, made))).toBe(true);
-      expect(readdirSync(there)).toEqual([]);
+      if (made !== undefined) expect(existsSync(join(first, made))).toBe(true);
+      expect(readdirSync(second)).toEqual([]);
     },
     120_000,
   );
 
   it('and what the call gives is absolute', async () => {
     const { run, checkpoint: best } = await moved(() => api.resume('finished').result);
-    expect([run, best]).toEqual([join(here, 'finished'), join(here, 'finished/best.safetensors')]);
-    expect(await moved(() => api.listImages(['images']))).toEqual([join(here, 'images/1.png')]);
+    expect([run, best]).toEqual([join(first, 'finished'), join(first, 'finished/best.safetensors')]);
+    expect(await moved(() => api.listImages(['images']))).toEqual([join(first, 'images/1.png')]);
     await expect(moved(() => api.loadCheckpoint('none.pth'))).rejects.toMatchObject({
-      message: expect.stringContaining(join(here, 'none.pth')),
+      message: expect.stringContaining(join(first, 'none.pth')),
     });
   });
 
   it('but the command line shows paths as they were written', async () => {
     const flags = ['--data', 'data', '--target', 'vgg9_bn', '--width', '0.0625', '--threads', '1', '--lr', '0.01'];
-    const ran = await cli(['transfer', '--method', 'scratch', '--epochs', '1', ...flags], { cwd: here });
+    const ran = await cli(['transfer', '--method', 'scratch', '--epochs', '1', ...flags], { cwd: first });
     expect([ran.code, ran.stdout.split('; ').at(-1)]).toEqual([0, 'runs/vgg9_bn-scratch-2/best.safetensors\n']);
-    const recorded = readFileSync(join(here, 'runs/vgg9_bn-scratch-2/options.yaml'), 'utf8');
-    expect(recorded).toContain(`data: ${join(here, 'data')}\n`);
-    const failed = await cli(['predict', 'none.png', '--checkpoint', 'source.safetensors'], { cwd: here });
+    const recorded = readFileSync(join(first, 'runs/vgg9_bn-scratch-2/options.yaml'), 'utf8');
+    expect(recorded).toContain(`data: ${join(first, 'data')}\n`);
+    const failed = await cli(['predict', 'none.png', '--checkpoint', 'source.safetensors'], { cwd: first });
     expect(failed.stderr).toMatch(/ none\.png: /);
   }, 60_000);
 });

@@ -71,22 +71,22 @@ it('help names other options as the command line or TypeScript does', () => {
 });
 
 describe('what a caller is told', () => {
-  const given = { ...tinyOptions, method: 'scratch', pairs: undefined, out: newPath() } as const;
+  const transferOptions = { ...tinyOptions, method: 'scratch', pairs: undefined, out: newPath() } as const;
 
   it('names options as TypeScript does, from both sides', async () => {
     const data = tinyData();
-    await expect(transfer({ ...given, data, width: 9 }).result).rejects.toMatchObject({
+    await expect(transfer({ ...transferOptions, data, width: 9 }).result).rejects.toMatchObject({
       message: 'Option width is 9: it must be a number above 0 and at most 8.',
       options: ['width'],
     });
-    await expect(transfer({ ...given, data, size: 16 }).result).rejects.toMatchObject({
+    await expect(transfer({ ...transferOptions, data, size: 16 }).result).rejects.toMatchObject({
       message: expect.stringMatching(/^Images of 16 pixels .* Use size: \d+ or more\.$/),
       options: ['size'],
     });
   });
 
   it('names them as flags on the command line, from both sides', async () => {
-    const verb = ['transfer', '--method', 'scratch', '--data', tinyData(), '--out', given.out, '--target'];
+    const verb = ['transfer', '--method', 'scratch', '--data', tinyData(), '--out', transferOptions.out, '--target'];
     expect((await cli([...verb, 'vgg9_bn', '--width', '9'])).stderr).toMatch(
       /^error\[INVALID_OPTION\]: --width is 9: /,
     );

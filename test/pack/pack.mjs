@@ -44,7 +44,7 @@ function checkContents({ files, size }) {
     /^src\/report\/page\/style\.css$/,
     /^docs\/(.+\.md|pictures\/[\w-]+\.(png|jpg))$/,
     /^bench\/README\.md$/,
-    /^examples\/ranks\.sh$/,
+    /^examples\/(ranks\.sh|(train|compare|serve)\.mjs)$/,
   ];
   assert.deepEqual(
     paths.filter((path) => !allowed.some((pattern) => pattern.test(path))),
@@ -69,6 +69,7 @@ function checkContents({ files, size }) {
     'setup/libtorch.mjs',
     'setup/build.mjs',
     'examples/ranks.sh',
+    'examples/serve.mjs',
   ];
   assert.deepEqual(
     needed.filter((path) => !paths.includes(path)),

@@ -33,15 +33,15 @@ describe('the place of a process in its group', () => {
   });
 
   it("is srun's, with the first host of the step and a port of the job and step", () => {
-    const place = groupFromEnvironment(srun);
-    expect(place).toMatchObject({
+    const group = groupFromEnvironment(srun);
+    expect(group).toMatchObject({
       rank: 2,
       size: 3,
       localRank: 0,
       master: expect.stringMatching(/^node07:[12]\d{4}$/),
     });
-    expect(groupFromEnvironment({ ...srun, SLURM_PROCID: '0' })?.master).toBe(place?.master);
-    expect(groupFromEnvironment({ ...srun, SLURM_STEP_ID: '1' })?.master).not.toBe(place?.master);
+    expect(groupFromEnvironment({ ...srun, SLURM_PROCID: '0' })?.master).toBe(group?.master);
+    expect(groupFromEnvironment({ ...srun, SLURM_STEP_ID: '1' })?.master).not.toBe(group?.master);
     expect(groupFromEnvironment({ ...srun, SLURM_STEP_NUM_NODES: '1' })?.master).toMatch(/^127\.0\.0\.1:/);
   });
 

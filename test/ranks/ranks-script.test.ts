@@ -84,17 +84,17 @@ async function inRanks(count: number, command: string, given: Readonly<Record<st
 }
 
 describe('the ranks of a command', { timeout: 60_000 }, () => {
-  const place = 'echo $RANK $LOCAL_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $MASTER_ADDR $MASTER_PORT $OMP_NUM_THREADS';
+  const printPlace = 'echo $RANK $LOCAL_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $MASTER_ADDR $MASTER_PORT $OMP_NUM_THREADS';
 
   it('have their place, one port, and their part of the cores', async () => {
     const { OMP_NUM_THREADS: _, ...env } = process.env;
     const threads = Math.max(1, Math.floor(Number(execFileSync('nproc', { env, encoding: 'utf8' })) / 3));
-    const { code, lines } = await inRanks(3, place);
+    const { code, lines } = await inRanks(3, printPlace);
     const port = Number(lines[0]?.split(' ')[5]);
     expect(port).toBeGreaterThanOrEqual(15_000);
     expect(lines).toEqual([0, 1, 2].map((rank) => `${rank} ${rank} 3 3 127.0.0.1 ${port} ${threads}`));
     expect(code).toBe(0);
-    const given = await inRanks(1, place, { MASTER_PORT: '29500', OMP_NUM_THREADS: '5' });
+    const given = await inRanks(1, printPlace, { MASTER_PORT: '29500', OMP_NUM_THREADS: '5' });
     expect(given.lines).toEqual(['0 0 1 1 127.0.0.1 29500 5']);
   });
 

@@ -43,13 +43,13 @@ beforeAll(async () => {
 
 describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
   it('trains its sources first, each as a run of its own, and learns from these networks', async () => {
-    const own = join(whole, 'source-1');
-    expect(record(own).spec).toMatchObject({
+    const sourceRun = join(whole, 'source-1');
+    expect(record(sourceRun).spec).toMatchObject({
       ...{ method: 'finetune', target: 'resnet20', width: 0.125, targetInit: sources[1] },
       ...{ epochs: 2, lr: 'auto', batch: 6, seed: 0, augment: 'crop-flip' },
     });
     const plain = newPath();
-    const source = [join(whole, 'source-0'), own];
+    const source = [join(whole, 'source-0'), sourceRun];
     await transfer({ ...options(), source, sourceFinetune: undefined, out: plain }).result;
     expect(readFileSync(join(whole, 'best.safetensors'))).toEqual(readFileSync(join(plain, 'best.safetensors')));
     const { finetuned, accuracy } = await resume(whole).result;
@@ -60,13 +60,13 @@ describe('a run with sourceFinetune', { timeout: 120_000 }, () => {
   });
 
   it('tells their events apart from its own, and says what came of them', async () => {
-    const told = events.flatMap((event) => (event.type === 'source' ? [event] : []));
-    expect([...new Set(told.map(({ source, sources: count }) => `${source} of ${count}`))]).toEqual([
+    const sourceEvents = events.flatMap((event) => (event.type === 'source' ? [event] : []));
+    expect([...new Set(sourceEvents.map(({ source, sources: count }) => `${source} of ${count}`))]).toEqual([
       '0 of 2',
       '1 of 2',
     ]);
     const epochs = (all: readonly RunEvent[]) => all.filter(({ type }) => type === 'epoch').length;
-    expect([epochs(events), epochs(told.map(({ event }) => event))]).toEqual([2, 4]);
+    expect([epochs(events), epochs(sourceEvents.map(({ event }) => event))]).toEqual([2, 4]);
     expect(events.map(({ type }) => type).lastIndexOf('source')).toBeLessThan(
       events.findIndex(({ type }) => type === 'start'),
     );

@@ -28,13 +28,13 @@ async function distances(weights: Awaited<ReturnType<typeof loadCheckpoint>>['we
 describe('l2-sp', () => {
   it('stays near its start, but for the last layer, which is new; the start lies in the state', async () => {
     const free = await train({ l2SpAlpha: 0, l2SpBeta: 0 });
-    const held = await train({ l2SpAlpha: 20, l2SpBeta: 0 });
-    const [loose, tight] = [await distances(free.network.weights), await distances(held.network.weights)];
+    const penalised = await train({ l2SpAlpha: 20, l2SpBeta: 0 });
+    const [loose, tight] = [await distances(free.network.weights), await distances(penalised.network.weights)];
     for (const name of ['features.0.weight', 'features.1.weight', 'features.1.bias']) {
       expect([name, (tight.get(name) as number) < 0.5 * (loose.get(name) as number)]).toEqual([name, true]);
     }
     expect(tight.get('classifier.weight')).toBeGreaterThan(1e-3);
-    const { tensors } = await readSafetensors(join(held.run, 'state.safetensors'));
+    const { tensors } = await readSafetensors(join(penalised.run, 'state.safetensors'));
     const { weights } = await loadCheckpoint(start);
     const given = weights.find(({ name }) => name === 'features.0.weight');
     expect(tensors.get('constant/l2-sp.features.0.weight')?.data).toEqual(given?.data);

@@ -113,13 +113,13 @@ describe('--unlabelled', { timeout: 120_000 }, () => {
   it('is left out in compare for methods that read no source, and is in the lines of a plan', async () => {
     const [out, other] = [newPath('exp'), newPath('plan')];
     const { pairs: _, ...options } = { ...tinyOptions, data, source, perClass: 5 };
-    const given = { ...options, methods: 'scratch,fm', seeds: 1, unlabelled: ['rest', folder] };
-    const { rows } = await compare({ ...given, out, report: false });
+    const comparison = { ...options, methods: 'scratch,fm', seeds: 1, unlabelled: ['rest', folder] };
+    const { rows } = await compare({ ...comparison, out, report: false });
     expect(rows.map(({ accuracies }) => accuracies.length)).toEqual([1, 1]);
     const recorded = (run: string) => readFileSync(join(out, run, 'options.yaml'), 'utf8');
     expect(recorded('scratch-0')).not.toContain('unlabelled');
     expect(recorded('fm-0')).toContain(`unlabelled:\n    - rest\n    - ${folder}\n`);
-    const plan = await planComparison(other, given);
+    const plan = await planComparison(other, comparison);
     expect(plan.runs[0]).not.toContain('--unlabelled');
     expect(plan.runs[1]).toContain(`--unlabelled rest --unlabelled ${folder}`);
   });

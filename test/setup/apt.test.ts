@@ -24,13 +24,13 @@ function pretend(fails = 'nothing'): () => string[] {
 describe.skipIf(!existsSync('/etc/debian_version'))('apt-get (Debian only)', () => {
   test('refreshes its lists, asks nothing, installs what is named, and says so', () => {
     const asked = pretend();
-    const said: string[] = [];
-    expect(aptInstall(['libtorch-dev', 'libopenblas0'], (line) => said.push(line))).toBeUndefined();
+    const lines: string[] = [];
+    expect(aptInstall(['libtorch-dev', 'libopenblas0'], (line) => lines.push(line))).toBeUndefined();
     expect(asked()).toEqual([
       expect.stringMatching(/^noninteractive: -y .*update/),
       expect.stringMatching(/^noninteractive: -y .*install .*libtorch-dev libopenblas0$/),
     ]);
-    expect(said).toEqual(['apt-get update', 'apt-get install libtorch-dev libopenblas0']);
+    expect(lines).toEqual(['apt-get update', 'apt-get install libtorch-dev libopenblas0']);
   });
 
   test('installs nothing where what is offered will not do', () => {

@@ -74,7 +74,7 @@ describe('names out of files', { timeout: 120_000 }, () => {
     const config = write(folder, 'config.yaml', `${JSON.stringify(`k${nasty}`)}: 1\n`);
     await mkdir(join(folder, 'flat'));
     symlinkSync('nowhere', join(folder, 'flat', nasty));
-    for (const [args, said] of [
+    for (const [args, message] of [
       [['eval', network, '--data', data], /n\\u001b\[31m\\n/],
       [['predict', join(data, 'test', 'b', '0.png'), '--checkpoint', network], /n\\u001b\[31m\\n/],
       [['inspect', network], /n\\u001b\[31m\\n/],
@@ -85,7 +85,7 @@ describe('names out of files', { timeout: 120_000 }, () => {
       [['inspect', network, `--x${nasty}`], /unknown option '--xn\\u001b\[31m/],
     ] as const) {
       const { stdout, stderr } = await cli(args);
-      expect(`${stdout}${stderr}`).toMatch(said);
+      expect(`${stdout}${stderr}`).toMatch(message);
       expect(`${stdout}${stderr}`).not.toMatch(dangerous);
     }
     const { stdout } = await cli(['inspect', network, '--json']);
@@ -95,13 +95,13 @@ describe('names out of files', { timeout: 120_000 }, () => {
 
   it('are escaped in what a run and an experiment print', async () => {
     const { pairs: _, ...options } = { ...tinyOptions, data: tinyData(4), epochs: 1 };
-    for (const [verb, own, said] of [
+    for (const [verb, flags, message] of [
       ['transfer', ['--method', 'scratch'], /s; .*transfern\\u001b\[31m\\n/],
       ['compare', ['--methods', 'scratch', '--seeds', '1'], /The table is in .*comparen\\u001b\[31m\\n/],
     ] as const) {
       const out = join(folder, `${verb}${nasty}`);
-      const { stdout, stderr } = await cli([verb, ...own, ...flagsOf({ ...options, out })]);
-      expect(stdout).toMatch(said);
+      const { stdout, stderr } = await cli([verb, ...flags, ...flagsOf({ ...options, out })]);
+      expect(stdout).toMatch(message);
       expect(`${stdout}${stderr}`).not.toMatch(dangerous);
     }
   });

@@ -67,11 +67,11 @@ describe('the candidates', () => {
 describe('the schedule', () => {
   const images = { train: 1000, validation: 0, test: 100, secondsPerImage: 0 };
   const work = (seconds: number) => ({ seconds, batch: 50, size: 32 });
-  const given = { time: 1800, elapsed: 0, images, source: work(0.5), races: true, baseline: true };
+  const proposal = { time: 1800, elapsed: 0, images, source: work(0.5), races: true, baseline: true };
 
   it('stays within the time, and the race within a quarter of it', () => {
     for (const seconds of [0.01, 0.1, 0.5, 1]) {
-      const schedule = scheduleOf({ ...given, candidates: Array.from({ length: 8 }, () => work(seconds)) });
+      const schedule = scheduleOf({ ...proposal, candidates: Array.from({ length: 8 }, () => work(seconds)) });
       expect(schedule.seconds).toBeLessThanOrEqual(1800);
       expect(schedule.source).toBeLessThanOrEqual(12);
       for (const { student, scratch } of schedule.last) expect(student).toBeGreaterThanOrEqual(scratch);
@@ -80,7 +80,7 @@ describe('the schedule', () => {
 
   it('has fewer racers, and then no race, where there is less time', () => {
     const racers = (time: number) =>
-      scheduleOf({ ...given, time, candidates: Array.from({ length: 8 }, () => work(0.5)) }).race.candidates;
+      scheduleOf({ ...proposal, time, candidates: Array.from({ length: 8 }, () => work(0.5)) }).race.candidates;
     expect(racers(36_000)).toBe(8);
     expect(racers(1800)).toBeGreaterThan(1);
     expect(racers(1800)).toBeLessThan(8);
@@ -88,7 +88,7 @@ describe('the schedule', () => {
   });
 
   it('has no race where the winner would hardly be trained, since timing networks took the time', () => {
-    const late = { ...given, source: work(0.2), candidates: [work(0.2), work(0.1)], time: 300 };
+    const late = { ...proposal, source: work(0.2), candidates: [work(0.2), work(0.1)], time: 300 };
     expect(scheduleOf(late).race.candidates).toBe(2);
     const { race, last } = scheduleOf({ ...late, elapsed: 120 });
     expect(race.candidates).toBe(0);
@@ -96,7 +96,7 @@ describe('the schedule', () => {
   });
 
   it('gives the source 12 epochs where it is the result, and no other stage', () => {
-    expect(scheduleOf({ ...given, races: false, candidates: [] })).toMatchObject({ source: 12, last: [] });
+    expect(scheduleOf({ ...proposal, races: false, candidates: [] })).toMatchObject({ source: 12, last: [] });
   });
 });
 

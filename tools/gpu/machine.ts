@@ -6,17 +6,17 @@ import type { Machine } from './results.js';
 
 /** @throws L2TError where the addon or the device cannot be used. */
 export function describeMachine(device: string): Machine {
-  const place = benchDevice(device);
+  const found = benchDevice(device);
   const { compiledFor, runtime } = addon().cudaVersions();
   return {
-    ...place,
+    ...found,
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     node: process.versions.node,
     libtorch: addon().info().libtorch,
     compiledFor,
     runtime,
-    cudnn: place.gpu ? addon().cuda().cudnn : '',
+    cudnn: found.gpu ? addon().cuda().cudnn : '',
     driver: nvidiaDriver() ?? '',
   };
 }

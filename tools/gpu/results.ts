@@ -62,7 +62,7 @@ export function markdown({ machine, steps }: Results): string {
   });
   const cases = (steps.bench?.figures ?? []) as readonly BenchResult[];
   return `${[
-    machine ? describe(machine) : 'The addon could not be loaded.',
+    machine ? machineLine(machine) : 'The addon could not be loaded.',
     '',
     '| step | result | what was seen | s |',
     '|---|---|---|---|',
@@ -73,7 +73,7 @@ export function markdown({ machine, steps }: Results): string {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ');
 
-function describe(machine: Machine): string {
+function machineLine(machine: Machine): string {
   const { cpu, cores, node, libtorch, compiledFor, runtime, cudnn, driver } = machine;
   const cuda = machine.gpu ? `, CUDA ${runtime} (compiled with ${compiledFor}), cuDNN ${cudnn}, driver ${driver}` : '';
   return `${deviceTitle(machine)}; ${cores} cores of ${cpu}; LibTorch ${libtorch}${cuda}; Node ${node}`;

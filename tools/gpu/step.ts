@@ -20,7 +20,7 @@ const steps: Readonly<Record<StepName, () => Promise<Step>>> = {
   build: async () => (await import('./steps/build.js')).build,
   parity: async () => (await import('./steps/parity.js')).checkParity,
   graph: async () => (await import('./steps/graph.js')).compareGraph,
-  bench: async () => (await import('./steps/bench.js')).measure,
+  bench: async () => (await import('./steps/bench.js')).benchmark,
   train: async () => (await import('./steps/train.js')).train,
   sanitize: async () => (await import('./steps/sanitize.js')).sanitize,
 };

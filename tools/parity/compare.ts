@@ -64,18 +64,18 @@ function toFloat64({ dtype, data }: Tensor): Float64Array {
 /** Undefined if the addon did not give the quantity, or gave it in another shape. */
 function difference(name: string, expected: Tensor, actual: Map<string, NamedTensor>): Difference | undefined {
   const probed = name.startsWith('probe/') ? name.slice('probe/'.length) : undefined;
-  const given = actual.get(probed ?? name);
-  if (given === undefined) return undefined;
-  const values = probed === undefined ? toFloat64(given) : probe(probed, toFloat64(given));
-  const wanted = toFloat64(expected);
-  if (values.length !== wanted.length) return undefined;
+  const tensor = actual.get(probed ?? name);
+  if (tensor === undefined) return undefined;
+  const values = probed === undefined ? toFloat64(tensor) : probe(probed, toFloat64(tensor));
+  const reference = toFloat64(expected);
+  if (values.length !== reference.length) return undefined;
   let square = 0;
   let norm = 0;
-  wanted.forEach((value, i) => {
+  reference.forEach((value, i) => {
     square += ((values[i] as number) - value) ** 2;
     norm += value ** 2;
   });
-  return { square, norm: probed === undefined ? norm : (wanted[0] ?? 0) ** 2 };
+  return { square, norm: probed === undefined ? norm : (reference[0] ?? 0) ** 2 };
 }
 
 /** The relative error. A quantity whose norm is 0 must be exactly 0; NaN counts as an infinite error. */

@@ -8,8 +8,8 @@ const timeout = 120;
 
 /** The place of a rank that `withRanks` started; undefined in the process that starts them. */
 export function startedRank(env: NodeJS.ProcessEnv = process.env): GroupConfig | undefined {
-  const place = env.L2T_PARITY_RANK;
-  return place === undefined ? undefined : (JSON.parse(place) as GroupConfig);
+  const config = env.L2T_PARITY_RANK;
+  return config === undefined ? undefined : (JSON.parse(config) as GroupConfig);
 }
 
 /**

@@ -49,7 +49,7 @@ async function turned(image: Sharp, file: Buffer): Promise<Buffer | undefined> {
 }
 
 /** In a process of its own. */
-async function measure(file: string): Promise<void> {
+async function decodingCost(file: string): Promise<void> {
   const small = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
     .png()
     .toBuffer();
@@ -101,7 +101,7 @@ async function trainingRate(): Promise<number> {
 
 const [, , file] = process.argv;
 const folder = file === undefined ? mkdtempSync(join(tmpdir(), 'l2t-decoding-')) : '';
-if (file !== undefined) await measure(file);
+if (file !== undefined) await decodingCost(file);
 else {
   const columns = sides.flatMap(([width, height]) => [`${width}×${height}`, 'turned by EXIF']);
   process.stdout.write(`| image | ${columns.join(' | ')} |\n|---${'|---'.repeat(columns.length)}|\n`);

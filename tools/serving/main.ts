@@ -1,5 +1,5 @@
 /**
- * `npx tsx tools/serving/main.ts [SECONDS]`: the server of docs/serving.md, with a Network and with ONNX Runtime on the exported network, by
+ * `npx tsx tools/serving/main.ts [SECONDS]`: examples/serve.mjs, with a Network and with ONNX Runtime on the exported network, by
  * turns on this machine. Prints p50, p99 and images a second as Markdown. Weights are random: they do not change the time.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,8 +12,7 @@ import { evaluationSplit } from '../../src/data/split.js';
 import { exportNetwork, type NetworkName, saveCheckpoint } from '../../src/index.js';
 import { addon } from '../../src/native/addon.js';
 import { defaultSize, imagenetNormalisation } from '../../src/options/networks.js';
-import { onnxNetwork } from './onnx-network.js';
-import { documentedServer, loadsNetwork, type Server, startServer, stopServer } from './server.js';
+import { type Server, startServer, stopServer } from './server.js';
 
 const cases: readonly (readonly [name: NetworkName, width: number])[] = [
   ['vgg9_bn', 0.25],
@@ -42,24 +41,29 @@ async function photographs(count: number): Promise<Buffer[]> {
   );
 }
 
-/** The text of each server, by what infers. */
-async function serversOf(name: NetworkName, width: number): Promise<ReadonlyMap<string, string>> {
+const started: Server[] = [];
+const start = async (...args: Parameters<typeof startServer>): Promise<Server> => {
+  const server = await startServer(...args);
+  started.push(server);
+  return server;
+};
+
+/** Starts both servers of a network, by what infers. */
+async function startServers(name: NetworkName, width: number): Promise<ReadonlyMap<string, Server>> {
   const network = { name, classes: 10, width };
   const [checkpoint, out] = ['safetensors', 'onnx'].map((end) => join(folder, `${name}.${end}`)) as [string, string];
-  const size = defaultSize(name);
   const weights = addon().initialise(network, 1);
   await saveCheckpoint(checkpoint, {
     network,
-    size,
+    size: defaultSize(name),
     classNames: undefined,
     normalisation: imagenetNormalisation,
     weights,
   });
   await exportNetwork(checkpoint, { to: 'onnx', out, normalise: 'inside' });
-  const served = (load: string) => documentedServer().replace(loadsNetwork, () => load);
   return new Map([
-    ['Network', served(`const network = await Network.load(${JSON.stringify(checkpoint)});`)],
-    ['onnxruntime-node', served(onnxNetwork(out, size))],
+    ['Network', await start(checkpoint)],
+    ['onnxruntime-node', await start(out, { preload: 'tools/serving/onnx-network.mjs' })],
   ]);
 }
 
@@ -100,32 +104,27 @@ process.stdout.write(
   '| network | infers | clients | p50, ms | p99, ms | images a second |\n|---|---|---|---|---|---|\n',
 );
 const images = await photographs(64);
-const started: Server[] = [];
 try {
   for (const [name, width] of cases) {
-    const texts = [...(await serversOf(name, width))];
-    const servers: { readonly what: string; readonly server: Server }[] = [];
-    for (const [what, text] of texts) {
-      const server = await startServer(text, mkdtempSync(join(folder, 'server-')), ['onnxruntime-node', 'sharp']);
-      started.push(server);
-      servers.push({ what, server });
-    }
+    const servers = await startServers(name, width);
     for (const clients of clientCounts) {
-      for (const { server } of servers) await load(server.url, images, clients); // warm-up
-      const loads = servers.map((): Load[] => []);
+      for (const { url } of servers.values()) await load(url, images, clients); // warm-up
+      const loads = new Map<string, Load[]>();
       for (let round = 0; round < rounds; round++) {
-        for (const [k, { server }] of servers.entries()) loads[k]?.push(await load(server.url, images, clients));
+        for (const [what, { url }] of servers) {
+          loads.set(what, [...(loads.get(what) ?? []), await load(url, images, clients)]);
+        }
       }
-      for (const [k, { what }] of servers.entries()) {
-        const times = loads[k]?.flatMap((each) => each.times) ?? [];
-        const elapsed = loads[k]?.reduce((sum, each) => sum + each.elapsed, 0) ?? 0;
+      for (const [what, measured] of loads) {
+        const times = measured.flatMap((each) => each.times);
+        const elapsed = measured.reduce((sum, each) => sum + each.elapsed, 0);
         const rate = ((1000 * times.length) / elapsed).toFixed(1);
         process.stdout.write(
           `| ${name}, width ${width}, ${defaultSize(name)}×${defaultSize(name)} | ${what} | ${clients} | ${quantile(times, 0.5)} | ${quantile(times, 0.99)} | ${rate} |\n`,
         );
       }
     }
-    for (const { server } of servers) await stopServer(server);
+    for (const server of servers.values()) await stopServer(server);
   }
 } finally {
   for (const { child } of started) child.kill('SIGKILL');

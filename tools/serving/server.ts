@@ -1,20 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../setup/files.mjs';
-
-/** The line of the documented server that loads its network. */
-export const loadsNetwork = /^const network = .*$/m;
-
-/** The server of docs/serving.md, TypeScript. */
-export function documentedServer(): string {
-  const document = readFileSync(join(packageRoot, 'docs/serving.md'), 'utf8');
-  const [, text = ''] = /```ts\n(\/\/ server\.ts\n[\s\S]*?)```/.exec(document) ?? [];
-  if (!loadsNetwork.test(text)) throw new Error('docs/serving.md has no server that loads a network.');
-  return text;
-}
 
 export interface Server {
   readonly child: ChildProcess;
@@ -24,18 +12,20 @@ export interface Server {
   readonly lines: readonly string[];
 }
 
-/** Starts a server, whose text is TypeScript, in a folder that has this package and what it imports. Resolves when it listens. */
-export async function startServer(text: string, folder: string, imports: readonly string[] = []): Promise<Server> {
-  const modules = join(folder, 'node_modules');
-  mkdirSync(modules, { recursive: true });
-  symlinkSync(packageRoot, join(modules, 'l2t-native'));
-  for (const name of ['fastify', '@fastify', 'tsx', ...imports])
-    symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  writeFileSync(join(folder, 'server.ts'), text);
-  const args = ['--import', 'tsx', 'server.ts'];
-  const env = { ...process.env, PORT: '0' };
-  const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+/**
+ * Starts examples/serve.mjs with a network's file, on a free port. `preload` is a module that is loaded before, such as
+ * one that replaces `Network.load`. Resolves when the server listens.
+ */
+export async function startServer(
+  network: string,
+  { preload, env }: { readonly preload?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Server> {
+  const modules = preload === undefined ? [] : ['--import', join(packageRoot, preload)];
+  const args = [...modules, join(packageRoot, 'examples/serve.mjs'), network];
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const lines: string[] = [];
   const printed = createInterface({ input: child.stdout });
   printed.on('line', (line) => lines.push(line));

@@ -50,7 +50,7 @@ double float32_gflops(const cudaDeviceProp& properties, c10::DeviceIndex index) 
 /// Before the first operation on a GPU, the allocator knows of no device and refuses to speak of one.
 void start_allocator() { at::globalContext().lazyInitDevice(c10::kCUDA); }
 
-GpuDescription describe(c10::DeviceIndex index) {
+GpuDescription describe_gpu(c10::DeviceIndex index) {
   cudaDeviceProp properties{};
   C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
   GpuDescription gpu{};
@@ -114,7 +114,7 @@ Versions GpuBackend::versions() const {
 
 Gpus GpuBackend::gpus() const {
   Gpus gpus{{}, cudnn_version(), {}};
-  for (c10::DeviceIndex i = 0; i < c10::cuda::device_count(); ++i) gpus.found.push_back(describe(i));
+  for (c10::DeviceIndex i = 0; i < c10::cuda::device_count(); ++i) gpus.found.push_back(describe_gpu(i));
   return gpus;
 }
 

@@ -8,7 +8,7 @@ import { type ImageList, imageFiles } from '../dataset.js';
 import { imageFormats, isImageFile } from '../decode.js';
 import {
   type LayoutReader,
-  mostStrange,
+  maxUnknown,
   nameSome,
   PassedOver,
   splitOfFolder,
@@ -34,11 +34,11 @@ class Search {
     readonly walk: Walk,
   ) {}
 
-  /** Throws INVALID_DATA if no image is found among the first `mostStrange` entries: the folder may be a whole disk. */
+  /** Throws INVALID_DATA if no image is found among the first `maxUnknown` entries: the folder may be a whole disk. */
   look(): void {
     this.walk.check();
-    if (this.foundImage || ++this.#looked <= mostStrange) return;
-    const found = `of the first ${mostStrange} entries in its folders none is an image`;
+    if (this.foundImage || ++this.#looked <= maxUnknown) return;
+    const found = `of the first ${maxUnknown} entries in its folders none is an image`;
     throw unknownLayout(this.folder, `is no data set of a known layout: ${found}`);
   }
 
@@ -130,8 +130,8 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
   }
   if (classes.every(({ images }) => images.length === 0)) {
     const found = nameSome([...folders, ...files]);
-    const held = `it holds ${found}${passedOver.types}`;
-    throw unknownLayout(folder, `has no ${imageFormats} images in class folders: ${held}`, passedOver.advice);
+    const contents = `it holds ${found}${passedOver.types}`;
+    throw unknownLayout(folder, `has no ${imageFormats} images in class folders: ${contents}`, passedOver.advice);
   }
   return classes;
 }

@@ -47,7 +47,7 @@ async function listSplit(folder: string, split: string, walk: Walk) {
   };
 }
 
-/** Are all folders classes? A name with a dot is taken for a file. */
+/** Checks whether all folders are classes. A name with a dot is taken for a file. */
 function hasOnlyClasses({ classes, others }: Split): boolean {
   return classes.length > 0 && others.every((name) => name.includes('.'));
 }
@@ -75,8 +75,8 @@ function checkSorted(train: Split, val: Split): void {
 
 function checkSameClasses(train: Split, val: Split): void {
   const missingFrom = (one: Split, other: Split) => {
-    const there = new Set(one.classes);
-    const missing = other.classes.filter((name) => !there.has(name));
+    const present = new Set(one.classes);
+    const missing = other.classes.filter((name) => !present.has(name));
     if (missing.length === 0) return;
     throw invalidData(
       `${one.folder} lacks ${missing.length} class folders that ${other.folder} has: ${nameSome(missing)}. Extract the archive again.`,

@@ -70,16 +70,16 @@ export const list: LayoutReader = {
     const classNames = [...new Set(images.map(({ className }) => className))].sort();
     const flat = images.every(({ split }) => split === undefined);
     const [train, validation, test] = splitNames.map((name) => {
-      const own = images.filter(({ split }) => (split ?? 'train') === name);
-      return own.length === 0 ? undefined : sortedList(root, own, classNames);
+      const ofSplit = images.filter(({ split }) => (split ?? 'train') === name);
+      return ofSplit.length === 0 ? undefined : sortedList(root, ofSplit, classNames);
     });
     return trainAndTest({ layout: 'list', folder: file, train, validation, test, classNames, flat });
   },
 };
 
 /** The column that the person names, or else the first usual one; undefined if the table does not have it. */
-function pick(has: readonly string[], given: ColumnNames, option: keyof ColumnNames): string | undefined {
-  const asked = given[option];
+function pick(has: readonly string[], columns: ColumnNames, option: keyof ColumnNames): string | undefined {
+  const asked = columns[option];
   return (asked === undefined ? usual[option] : [asked]).find((name) => has.includes(name));
 }
 
@@ -106,10 +106,10 @@ async function readList(file: string, columns: ReadingKind, walk: Walk): Promise
   return images;
 }
 
-function requireColumn(file: string, has: readonly string[], given: ColumnNames, option: keyof ColumnNames): string {
-  const found = pick(has, given, option);
+function requireColumn(file: string, has: readonly string[], columns: ColumnNames, option: keyof ColumnNames): string {
+  const found = pick(has, columns, option);
   if (found !== undefined) return found;
-  const named = given[option];
+  const named = columns[option];
   if (named !== undefined) {
     throw invalidOption(`{${option}}: ${file} has no column '${shown(named)}'; it has ${nameSome(has)}.`);
   }
@@ -182,7 +182,7 @@ const piece = 2 ** 16;
 /** Characters of a row: a quote that is never closed would swallow the whole file. */
 const longestRow = 2 ** 20;
 
-/** Is a file JSON-lines, by its name? */
+/** Checks whether a file is JSON-lines, by its name. */
 export const isJsonLines = (file: string): boolean => /\.jsonl$/i.test(file);
 
 /** The rows of a CSV file with a header, or of a file of JSON-lines: one object a line. */

@@ -25,17 +25,17 @@ const maxInfoBytes = 2 ** 26;
  * dataset_info.json beside the file or above it, up to `root`. `from`: the file that describes the columns.
  */
 export async function readFeatures(file: ParquetFile, root: string): Promise<{ features: Features; from: string }> {
-  const own = file.note('huggingface');
-  if (own !== undefined) {
+  const footer = file.note('huggingface');
+  if (footer !== undefined) {
     const what = `${file.path}: its entry 'huggingface'`;
-    const given = parse(own, what, note).info?.features;
-    if (given) return { features: toFeatures(given, what), from: file.path };
+    const described = parse(footer, what, note).info?.features;
+    if (described) return { features: toFeatures(described, what), from: file.path };
   }
   for (let folder = dirname(file.path); ; folder = dirname(folder)) {
     const path = join(folder, infoFile);
     if (existsSync(path)) {
-      const given = parse((await readWhole(path, maxInfoBytes)).toString('utf8'), path, info).features;
-      if (given) return { features: toFeatures(given, path), from: path };
+      const described = parse((await readWhole(path, maxInfoBytes)).toString('utf8'), path, info).features;
+      if (described) return { features: toFeatures(described, path), from: path };
     }
     if (resolve(folder) === resolve(root) || folder === dirname(folder))
       return { features: new Map(), from: file.path };
@@ -43,9 +43,9 @@ export async function readFeatures(file: ParquetFile, root: string): Promise<{ f
 }
 
 /** Returns the columns by name. Lists and structs of columns are left out: they are no images and no labels. */
-function toFeatures(given: Readonly<Record<string, unknown>>, what: string): Features {
+function toFeatures(described: Readonly<Record<string, unknown>>, what: string): Features {
   const features = new Map<string, z.output<typeof feature>>();
-  for (const [name, each] of Object.entries(given)) {
+  for (const [name, each] of Object.entries(described)) {
     const { success, data } = feature.safeParse(each);
     if (success) features.set(name, data);
     else if ((each as { _type?: unknown } | null)?._type === 'ClassLabel') {
@@ -82,13 +82,13 @@ export interface Columns {
 
 /**
  * Finds the column of images (`Image`, a struct of `bytes` and `path`, or else plain bytes) and that of labels:
- * `ClassLabel`, or else texts or whole numbers. `given` names them instead.
+ * `ClassLabel`, or else texts or whole numbers. `kind` may name them instead.
  */
-export function chooseColumns(schema: SchemaTree, features: Features, given: ReadingKind, where: string): Columns {
+export function chooseColumns(schema: SchemaTree, features: Features, kind: ReadingKind, where: string): Columns {
   const { images, labels } = fittingOf(schema, features);
-  const image = choose('imageColumn', given.imageColumn, images, schema, where);
-  const label = given.labels === false ? undefined : choose('labelColumn', given.labelColumn, labels, schema, where);
-  return describe(schema, features, { image, label });
+  const image = choose('imageColumn', kind.imageColumn, images, schema, where);
+  const label = kind.labels === false ? undefined : choose('labelColumn', kind.labelColumn, labels, schema, where);
+  return columnsOf(schema, features, { image, label });
 }
 
 /** Describes the columns `named` of another file. Undefined if it lacks them, or they hold no images or no labels. */
@@ -99,8 +99,8 @@ export function sameColumns(
 ): Columns | undefined {
   const { images, labels } = fittingOf(schema, features);
   const { image, label } = named;
-  const there = images.flat().includes(image) && (label === undefined || labels.flat().includes(label));
-  return there ? describe(schema, features, named) : undefined;
+  const fits = images.flat().includes(image) && (label === undefined || labels.flat().includes(label));
+  return fits ? columnsOf(schema, features, named) : undefined;
 }
 
 /** The columns that fit, those that fit best first. */
@@ -115,7 +115,7 @@ function fittingOf(schema: SchemaTree, features: Features) {
   };
 }
 
-function describe(schema: SchemaTree, features: Features, named: Pick<Columns, 'image' | 'label'>): Columns {
+function columnsOf(schema: SchemaTree, features: Features, named: Pick<Columns, 'image' | 'label'>): Columns {
   const { label } = named;
   if (label === undefined || namesOf(schema, isText).includes(label))
     return { ...named, labels: 'texts', classNames: undefined };
@@ -158,16 +158,16 @@ const what = {
 /** `tiers`: as `fittingOf` has them. */
 function choose(
   option: keyof ColumnNames,
-  given: string | undefined,
+  named: string | undefined,
   tiers: readonly (readonly string[])[],
   schema: SchemaTree,
   where: string,
 ): string {
   const fitting = [...new Set(tiers.flat())];
-  if (given !== undefined) {
-    if (fitting.includes(given)) return given;
+  if (named !== undefined) {
+    if (fitting.includes(named)) return named;
     throw invalidOption(
-      `{${option}}: ${where} has no column '${shown(given)}' of ${what[option]}; it has ${nameSome(fitting)}.`,
+      `{${option}}: ${where} has no column '${shown(named)}' of ${what[option]}; it has ${nameSome(fitting)}.`,
     );
   }
   const best = tiers.find((names) => names.length > 0);

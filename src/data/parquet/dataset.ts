@@ -13,15 +13,15 @@ import { RowGroups } from './row-groups.js';
 /** A label as the file has it; undefined if there is none. */
 type Label = string | number | undefined;
 
-/** Lists the images in Parquet files, `paths`, of the folder or file `place`. Reads their footers and their labels. */
+/** Lists the images in Parquet files, `paths`, of the folder or file `path`. Reads their footers and their labels. */
 export async function openTables(
-  place: string,
+  path: string,
   paths: readonly string[],
-  given: ReadingKind,
+  kind: ReadingKind,
   walk: Walk,
 ): Promise<Dataset> {
-  const root = paths[0] === place ? dirname(place) : place;
-  if (root === place) checkComplete(paths);
+  const root = paths[0] === path ? dirname(path) : path;
+  if (root === path) checkComplete(paths);
   const { splits, flat, warnings } = sortBySplit(root, paths);
   const files = new Map<SplitName, ParquetFile[]>();
   for (const name of splitNames) {
@@ -32,16 +32,16 @@ export async function openTables(
     }
     if (opened.some(({ groups }) => groups.some((rows) => rows > 0))) files.set(name, opened);
   }
-  const columns = await columnsOf([...files.values()].flat(), root, given, place);
+  const columns = await columnsOf([...files.values()].flat(), root, kind, path);
   const splitsRead: { readonly name: SplitName; readonly first: number; readonly labels: readonly Label[] }[] = [];
   let first = 0;
   for (const [name, opened] of files) {
     const labels = await readLabels(opened, columns, walk);
     if (labels.some((label) => label !== undefined)) splitsRead.push({ name, first, labels });
-    else warnings.push(`${place}: passed over the ${name} images, because none of the ${labels.length} has a label.`);
+    else warnings.push(`${path}: passed over the ${name} images, because none of the ${labels.length} has a label.`);
     first += labels.length;
   }
-  if (splitsRead.length === 0) throw invalidData(`${place} holds no images with labels.`);
+  if (splitsRead.length === 0) throw invalidData(`${path} holds no images with labels.`);
   const classNames = columns.classNames ?? namesOf(splitsRead.flatMap(({ labels }) => labels));
   const images = new RowGroups([...files.values()].flat(), columns.image);
   const lists: Partial<Record<SplitName, ImageList>> = {};
@@ -52,25 +52,25 @@ export async function openTables(
   const { train, validation, test } = lists;
   const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
   const { image, label } = columns;
-  return trainAndTest({ layout: 'parquet', folder: place, ...(label && { columns: { image, label } }), ...found });
+  return trainAndTest({ layout: 'parquet', folder: path, ...(label && { columns: { image, label } }), ...found });
 }
 
 /** The columns to read. Every file must have them, with the same classes. */
 async function columnsOf(
   files: readonly ParquetFile[],
   root: string,
-  given: ReadingKind,
-  place: string,
+  kind: ReadingKind,
+  path: string,
 ): Promise<Columns> {
   const [first, ...others] = files;
-  if (first === undefined) throw invalidData(`${place} holds no images: its tables have no rows.`);
+  if (first === undefined) throw invalidData(`${path} holds no images: its tables have no rows.`);
   const { features, from } = await readFeatures(first, root);
-  const columns = chooseColumns(first.schema, features, given, place);
+  const columns = chooseColumns(first.schema, features, kind, path);
   const twice = columns.classNames && firstRepeated(columns.classNames);
   if (twice !== undefined) throw invalidData(`${from} names the class '${shown(twice)}' twice.`);
   for (const file of others) {
-    const own = sameColumns(file.schema, (await readFeatures(file, root)).features, columns);
-    if (JSON.stringify(own) !== JSON.stringify(columns)) throw otherColumns(file, first, columns);
+    const same = sameColumns(file.schema, (await readFeatures(file, root)).features, columns);
+    if (JSON.stringify(same) !== JSON.stringify(columns)) throw otherColumns(file, first, columns);
   }
   return columns;
 }
@@ -132,13 +132,13 @@ const namesOf = (labels: readonly Label[]): string[] =>
 
 function classesOf(
   labels: readonly Label[],
-  { classNames: given }: Columns,
+  { classNames: declared }: Columns,
   classNames: readonly string[],
   name: (row: number) => string,
 ): Int32Array {
   const index = new Map(classNames.map((className, k) => [className, k]));
   return Int32Array.from(labels, (label, k) => {
-    if (given === undefined && label !== undefined) return index.get(String(label)) as number;
+    if (declared === undefined && label !== undefined) return index.get(String(label)) as number;
     const number = Number(label);
     if (number >= 0 && number < classNames.length) return number;
     if (label === undefined) throw invalidData(`${name(k)} has no label: remove it, or give it one.`);
@@ -213,12 +213,12 @@ const numbered = /-(\d{5})-of-(\d{5})(?=\.parquet$)/i;
 
 /** Throws INVALID_DATA, naming the file, if one of several that belong together is missing. */
 export function checkComplete(paths: readonly string[]): void {
-  const there = new Set(paths);
+  const present = new Set(paths);
   for (const path of paths) {
     const [, , count = '0'] = numbered.exec(path) ?? [];
     for (let k = 0; k < Number(count); k++) {
       const other = path.replace(numbered, `-${String(k).padStart(5, '0')}-of-${count}`);
-      if (there.has(other)) continue;
+      if (present.has(other)) continue;
       throw invalidData(`${other} is missing: ${basename(path)} belongs to it. Download it, too.`);
     }
   }

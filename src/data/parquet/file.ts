@@ -122,7 +122,7 @@ async function readColumn(
 ): Promise<Column> {
   const described = metadata.row_groups[group] as FileMetaData['row_groups'][number];
   const rows = Number(described.num_rows);
-  const place = placeOf(path, metadata, group, column);
+  const location = placeOf(path, metadata, group, column);
   const read = new Map<number, ArrayBuffer>();
   const decompressed = new Map<ArrayBufferLike, ReturnType<typeof readPages>['pages']>();
   const chunks = chunksOf(metadata, group, column);
@@ -130,7 +130,7 @@ async function readColumn(
   for (const chunk of chunks) {
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
-    const found = intact(place, () => {
+    const found = intact(location, () => {
       const levels = getTreePath(schema, chunk.path_in_schema);
       if (getMaxRepetitionLevel(levels) > 0) throw new Error(`${shown(nameOf(chunk))} is a list`);
       const optional = getMaxDefinitionLevel(levels);
@@ -158,11 +158,11 @@ async function readColumn(
     const [assembled] = assembleAsync(columns, schema).asyncColumns;
     values = flatten((await assembled?.data)?.data);
   } catch (cause) {
-    throw damaged(place, limitError(cause) ?? new Error('its values cannot be read', { cause }));
+    throw damaged(location, limitError(cause) ?? new Error('its values cannot be read', { cause }));
   }
   // hyparquet's null is a null; undefined is what a dictionary does not have.
-  if ((values as unknown[]).includes(undefined)) throw damaged(place, new Error('a value is not in its dictionary'));
-  if (values.length !== rows) throw damaged(place, new Error(`it has ${values.length} values, not ${rows}`));
+  if ((values as unknown[]).includes(undefined)) throw damaged(location, new Error('a value is not in its dictionary'));
+  if (values.length !== rows) throw damaged(location, new Error(`it has ${values.length} values, not ${rows}`));
   return { values: values as unknown[], bytes: size };
 }
 
@@ -187,19 +187,19 @@ function checkReadable(path: string, group: number, chunk: Chunk): void {
   );
 }
 
-/** Runs `body`. Its failure means that `place`, the file or a part of it, is damaged. */
-function intact<T>(place: string, body: () => T): T {
+/** Runs `body`. Its failure means that `location`, the file or a part of it, is damaged. */
+function intact<T>(location: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    throw damaged(place, error);
+    throw damaged(location, error);
   }
 }
 
-function damaged(place: string, error: unknown): L2TError {
+function damaged(location: string, error: unknown): L2TError {
   if (error instanceof L2TError) return error;
   const limit = limitError(error);
   if (limit) return limit;
   const [reason = ''] = (error as Error).message.split('\n');
-  return invalidData(`${place} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, error);
+  return invalidData(`${location} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, error);
 }

@@ -35,14 +35,14 @@ interface Recent {
 export class RowGroups {
   readonly #groups: Group[] = [];
   readonly #recent = new Map<Group, Recent>();
-  readonly #held = new Map<number, Uint8Array>();
-  #heldBytes = 0;
+  readonly #images = new Map<number, Uint8Array>();
+  #imageBytes = 0;
 
-  /** Rows count through all files. `most`: bytes to keep in memory. */
+  /** Rows count through all files. `maxBytes`: the bytes to keep in memory. */
   constructor(
     files: readonly ParquetFile[],
     readonly column: string,
-    private readonly most: number = maxHeldBytes,
+    private readonly maxBytes: number = maxHeldBytes,
   ) {
     let first = 0;
     for (const file of files) {
@@ -63,14 +63,14 @@ export class RowGroups {
 
   /** A row in messages: its file, and its number in it. */
   name(row: number): string {
-    const place = this.placeOf(row);
-    return `${place.file.path}, row ${place.row}`;
+    const location = this.placeOf(row);
+    return `${location.file.path}, row ${location.row}`;
   }
 
   /** The encoded image of a row. */
   async image(row: number): Promise<Uint8Array> {
-    const held = this.#held.get(row);
-    if (held) return held;
+    const image = this.#images.get(row);
+    if (image) return image;
     const group = this.#groupOf(row);
     return requireImage((await this.#read(group))[row - group.first], this.name(row));
   }
@@ -82,7 +82,7 @@ export class RowGroups {
   async hold(rows: readonly number[], what: string, signal: AbortSignal | undefined): Promise<boolean> {
     let last: Group | undefined;
     for (const row of [...rows].sort((a, b) => a - b)) {
-      if (this.#held.has(row)) continue;
+      if (this.#images.has(row)) continue;
       throwIfAborted(what, signal);
       const group = this.#groupOf(row);
       // All requested images of the last row group are held now.
@@ -92,14 +92,14 @@ export class RowGroups {
         if (!isDamage(error)) throw error;
       });
       if (image === undefined) continue;
-      this.#heldBytes += image.length;
-      if (this.#heldBytes > this.most) {
-        this.#held.clear();
-        this.#heldBytes = 0;
+      this.#imageBytes += image.length;
+      if (this.#imageBytes > this.maxBytes) {
+        this.#images.clear();
+        this.#imageBytes = 0;
         return false;
       }
       // The image is copied, because it is a view of its whole row group.
-      this.#held.set(row, Uint8Array.from(image));
+      this.#images.set(row, Uint8Array.from(image));
     }
     return true;
   }
@@ -145,21 +145,21 @@ export class RowGroups {
 
   /** Forgets the row groups that were used first, until what is kept takes no more than it may. */
   #forget(): void {
-    let total = [...this.#recent.values()].reduce((sum, { bytes }) => sum + bytes, this.#heldBytes);
+    let total = [...this.#recent.values()].reduce((sum, { bytes }) => sum + bytes, this.#imageBytes);
     for (const [group, { bytes }] of this.#recent) {
-      if (total <= this.most || this.#recent.size <= 2) return;
+      if (total <= this.maxBytes || this.#recent.size <= 2) return;
       this.#recent.delete(group);
       total -= bytes;
     }
   }
 }
 
-function requireImage(cell: Cell, place: string): Uint8Array {
+function requireImage(cell: Cell, name: string): Uint8Array {
   const { bytes, path } = cell instanceof Uint8Array ? { bytes: cell, path: undefined } : (cell ?? {});
   const length = bytes?.length ?? 0;
   if (bytes instanceof Uint8Array && length > 0 && length <= maxFileBytes) return bytes;
-  if (length > 0) throw invalidData(`${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
+  if (length > 0) throw invalidData(`${name}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
   const instead =
     typeof path === 'string' ? `only the path of one, ${shown(path)}: write the images into it` : 'no image';
-  throw invalidData(`${place} holds ${instead}.`);
+  throw invalidData(`${name} holds ${instead}.`);
 }

@@ -64,7 +64,7 @@ export interface NetworkDescription {
     readonly channels: number;
     /** Its height and width, pixels. */
     readonly size: number;
-    /** Is it paired by all-to-all, one-to-one and single? */
+    /** True if all-to-all, one-to-one and single pair it. */
     readonly candidate: boolean;
   }[];
 }

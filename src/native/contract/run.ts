@@ -5,7 +5,7 @@ import type { Pair } from './networks.js';
 
 export interface NativeRun {
   /** Starts the native thread. Call it once. Rejects with an error that carries `code`. */
-  start(): Promise<RunResult>;
+  start(): Promise<TrainerResult>;
   /**
    * Call it instead of start(). Does one real step (no meta-step) at each learning rate in turn, on the run's first
    * batches, and emits 'step' events. Ends early at a loss that is NaN or infinite (then losses.org is infinite), and on
@@ -165,7 +165,7 @@ export interface Evaluation {
   readonly predictions: Int32Array;
 }
 
-export interface RunResult {
+export interface TrainerResult {
   /** True if stop() ended the run before its last epoch or its test was complete. */
   readonly stopped: boolean;
   /** Epochs done: fewer than the job's where `patience` ended the run. */

@@ -96,10 +96,16 @@ function operationNodes({ operations, sides }: NetworkDescription, images: strin
     let read = inputs.map((value) => values[value] as string);
     for (const [k, { opType, tensors: parts = [], attributes, constants }] of rows.entries()) {
       const result = k === rows.length - 1 ? output : `${output}_${k}`;
-      const own = (constants?.(settings, side) ?? []).map((each, n) => constant(`${result}_constant_${n}`, each));
-      const input = [...read, ...parts.flatMap((part) => tensors[part] ?? []), ...own.map(({ name }) => name)];
+      const constantTensors = (constants?.(settings, side) ?? []).map((each, n) =>
+        constant(`${result}_constant_${n}`, each),
+      );
+      const input = [
+        ...read,
+        ...parts.flatMap((part) => tensors[part] ?? []),
+        ...constantTensors.map(({ name }) => name),
+      ];
       nodes.push({ opType, input, output: [result], attributes: attributes?.(settings) ?? {} });
-      made.push(...own);
+      made.push(...constantTensors);
       read = [result];
     }
     values.push(output);

@@ -116,17 +116,17 @@ const withoutDepth = ({ name, channels, side, layout, skip }: OnnxMap): OnnxMap 
 
 /** @throws L2TError INVALID_OPTION if one of them is no feature map. */
 function namedMaps(path: string, names: readonly string[], seen: Probe, tokens: number | undefined): OnnxMap[] {
-  return names.map((wanted) => {
-    const tensor = seen.tensors.find(({ name }) => name === wanted);
+  return names.map((asked) => {
+    const tensor = seen.tensors.find(({ name }) => name === asked);
     if (tensor === undefined) {
       const passed = seen.tensors.filter(({ depth }) => depth !== undefined).map(({ name }) => name);
       throw invalidOption(
-        `${path} has no tensor ${wanted} that depends on the images: correct {sourceMaps}. Every path from the images passes ${someOf(passed, 40)}.`,
+        `${path} has no tensor ${asked} that depends on the images: correct {sourceMaps}. Every path from the images passes ${someOf(passed, 40)}.`,
       );
     }
     const map = mapOf(tensor, seen, tokens);
     if (typeof map === 'object') return map;
-    throw invalidOption(`${path}: the tensor ${wanted} ${map}.`);
+    throw invalidOption(`${path}: the tensor ${asked} ${map}.`);
   });
 }
 

@@ -34,7 +34,7 @@ export interface Probe {
   readonly batch?: number | undefined;
   /** Side of the image, pixels. */
   readonly side: number;
-  /** Does the file leave the side open? */
+  /** True if the file leaves the side open. */
   readonly isFree: boolean;
   readonly tensors: readonly Probed[];
   /** The tensor with the logits, if it is B × classes. */

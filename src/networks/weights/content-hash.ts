@@ -51,12 +51,12 @@ export function isIntact(tensors: TensorMap, metadata: ReadonlyMap<string, strin
   return !hasHash(metadata) || !isOwn(metadata) || metadata.get(entry) === contentHash(tensors, metadata);
 }
 
-/** Is it a file of this package, judged by its format entry or, in case that is damaged, by its other entries? */
+/** Checks whether a file is of this package, by its format entry or, in case that is damaged, by its other entries. */
 function isOwn(metadata: ReadonlyMap<string, string>): boolean {
   const others = ['class_names', 'normalisation', 'features'];
   return metadata.get('format')?.startsWith('l2t-native ') === true || others.every((key) => metadata.has(key));
 }
 
-/** Is a hash stored under another key? Then the key `sha256` is damaged, and `isIntact` would not check the content. */
+/** Checks whether a hash has another key: then the key `sha256` is damaged, and `isIntact` would check nothing. */
 export const lostHash = (metadata: ReadonlyMap<string, string>): boolean =>
   !hasHash(metadata) && [...metadata.values()].some((text) => /^[0-9a-f]{64}$/.test(text));

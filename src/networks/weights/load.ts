@@ -61,9 +61,9 @@ function findStateDict(value: PickleValue, path: string): [string, TensorRef][] 
     if (found.length > 0) return found;
   }
   const keys = [...root.keys()].filter((key) => typeof key === 'string').slice(0, 10);
-  const held = keys.length > 0 ? `a dict of ${keys.map(quoted).join(', ')}` : 'no dict';
+  const contents = keys.length > 0 ? `a dict of ${keys.map(quoted).join(', ')}` : 'no dict';
   throw invalidWeights(
-    `${path} holds ${held}, and no tensors by name, neither at its top nor under ${wrappers.join(', ')}: ` +
+    `${path} holds ${contents}, and no tensors by name, neither at its top nor under ${wrappers.join(', ')}: ` +
       'save model.state_dict() instead.',
   );
 }
@@ -76,7 +76,7 @@ const ownNames = (tensors: TensorMap): TensorMap => fromCifar(withoutWrappers(te
 /** Prefixes of DataParallel and AveragedModel, of torch.compile, and of modules that hold a network; one may be around another. */
 const prefixes = ['module.', '_orig_mod.', 'model.', 'backbone.'];
 
-/** Does the name belong to the layers that such a module keeps beside the network? */
+/** Checks whether a name belongs to the layers that such a module keeps beside the network. */
 export const isOfHead = (name: string): boolean => /^(fc|linear|classifier|head)\./.test(name);
 
 /** The tensors without the prefixes of what is around the network, and without AveragedModel's count. */

@@ -113,10 +113,10 @@ export function tensorsOf(network: NetworkSpec) {
   return [...parameters, ...buffers];
 }
 
-/** timm calls the tensors of some networks by other names than torchvision. `wanted`: the network that is expected. */
-export function refuseTimm(tensors: TensorMap, path: string, wanted?: NetworkName): void {
+/** timm calls the tensors of some networks by other names than torchvision. `expected`: the network that the caller names. */
+export function refuseTimm(tensors: TensorMap, path: string, expected?: NetworkName): void {
   const having = networkNames.filter((name) => tensors.has(networks[name].timmTensor ?? ''));
-  const found = having.filter((name) => name === wanted);
+  const found = having.filter((name) => name === expected);
   const [first, ...others] = found.length > 0 ? found : having;
   if (first === undefined) return;
   throw weightsMismatch(
@@ -141,10 +141,10 @@ export function requireLastLayer({ name, classes }: NetworkSpec): void {
 }
 
 /**
- * The network that has exactly the file's entries, or else one that has them apart from the head, such as `wanted`;
+ * The network that has exactly the file's entries, or else one that has them apart from the head, such as `preferred`;
  * undefined if there is none.
  */
-export function networkOf(tensors: TensorMap, width: number, wanted?: NetworkName): NetworkName | undefined {
+export function networkOf(tensors: TensorMap, width: number, preferred?: NetworkName): NetworkName | undefined {
   const fits = (name: NetworkName, otherHead: boolean): boolean => {
     const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
     const expected = tensorsOf({ name, classes, width }).filter(({ shape }) => !shape.includes(0));
@@ -158,5 +158,5 @@ export function networkOf(tensors: TensorMap, width: number, wanted?: NetworkNam
   };
   const exact = networkNames.find((name) => fits(name, false));
   if (exact !== undefined) return exact;
-  return [...(wanted === undefined ? [] : [wanted]), ...networkNames].find((name) => fits(name, true));
+  return [...(preferred === undefined ? [] : [preferred]), ...networkNames].find((name) => fits(name, true));
 }

@@ -25,7 +25,7 @@ interface PthFile {
   readTensor(name: string, ref: TensorRef): Promise<Tensor>;
 }
 
-/** Do the bytes begin like a file of torch.save? */
+/** Checks whether bytes begin like a file of torch.save. */
 export const isPth = (bytes: Uint8Array): boolean => isZip(bytes) || isLegacy(bytes);
 
 /**
@@ -111,7 +111,7 @@ class Storages {
   }
 }
 
-/** Do the elements lie row-major without gaps? The stride of a dimension of length 1 does not matter. */
+/** Checks whether the elements lie row-major without gaps. The stride of a dimension of length 1 does not matter. */
 function isContiguous({ shape, strides }: TensorRef): boolean {
   const expected = shape.map((_, dimension) => elementCount(shape.slice(dimension + 1)));
   return shape.includes(0) || shape.every((length, i) => length === 1 || strides[i] === expected[i]);

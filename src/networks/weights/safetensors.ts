@@ -11,7 +11,7 @@ const dtypeNamed = dtypesBy('safetensors');
 /** The official library's own limit. */
 const longestHeader = 100_000_000;
 
-/** Do the bytes look like safetensors: a header length, then a JSON object? */
+/** Checks whether bytes look like safetensors: a header length, then a JSON object. */
 export function isSafetensors(bytes: Uint8Array): boolean {
   return bytes.length > 8 && bytes[8] === 0x7b && headerLength(bytes) <= longestHeader;
 }

@@ -68,8 +68,8 @@ function draw(frame: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): 
     // Without a pointer, the legend shows the last value; epochs that are not validated lack one.
     const lastRow = others[k]?.findLastIndex((value) => value !== null) ?? 0;
     const value = (_: Plot, at: number | null, __: number, row: number | null): string => {
-      const told = row === null ? others[k]?.[lastRow] : at;
-      return told == null ? '' : `${format(told)}${points ? ` at ${rounded(x[lastRow] ?? 0)}` : ''}`;
+      const shownValue = row === null ? others[k]?.[lastRow] : at;
+      return shownValue == null ? '' : `${format(shownValue)}${points ? ` at ${rounded(x[lastRow] ?? 0)}` : ''}`;
     };
     return { label, value, stroke, spanGaps: true, ...shown };
   });

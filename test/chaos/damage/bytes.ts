@@ -95,7 +95,7 @@ export function number(
 }
 
 /** A random place. Half of the time it is near the beginning or the end, where headers and directories are. */
-function place({ length }: Buffer, draw: Draw): number {
+function offset({ length }: Buffer, draw: Draw): number {
   const most = Math.max(1, length);
   const near = draw.below(Math.min(most, 256));
   return draw.pick([near, most - 1 - near, ...Array<number>(2).fill(draw.below(most))]);
@@ -104,30 +104,30 @@ function place({ length }: Buffer, draw: Draw): number {
 /** Puts something else in place of a random block. */
 function block(other: (old: Buffer, draw: Draw) => Bytes): Mutator {
   return (bytes, draw) => {
-    const at = place(bytes, draw);
+    const at = offset(bytes, draw);
     const old = bytes.subarray(at, at + draw.power(4096));
     return spliced(bytes, at, at + old.length, other(old, draw));
   };
 }
 
 const flip = (bytes: Buffer, draw: Draw): Buffer => {
-  const at = place(bytes, draw);
+  const at = offset(bytes, draw);
   return spliced(bytes, at, at + 1, Uint8Array.of((bytes[at] ?? 0) ^ (1 << draw.below(8))));
 };
 
 export const byteKinds = {
   'bit flip': flip,
   'bit flips': times(2, 8, flip),
-  truncation: (bytes, draw) => bytes.subarray(0, place(bytes, draw)),
+  truncation: (bytes, draw) => bytes.subarray(0, offset(bytes, draw)),
   'block deleted': block(() => ''),
   'block twice': block((old) => join(old, old)),
   'block of one byte': block(({ length }, draw) => Buffer.alloc(length, draw.pick([0, 0xff, 0x20, 0x41]))),
   'block of noise': block(({ length }, draw) => draw.bytes(Math.min(64, length))),
   'splice of two files': (bytes, draw, other) =>
-    join(bytes.subarray(0, place(bytes, draw)), other.subarray(place(other, draw))),
+    join(bytes.subarray(0, offset(bytes, draw)), other.subarray(offset(other, draw))),
   'integer set': (bytes, draw, other) => {
     const size = draw.pick([1, 2, 4, 8]);
-    return number(size, draw.pick(['LE', 'BE']), [size * Math.floor(place(bytes, draw) / size)])(bytes, draw, other);
+    return number(size, draw.pick(['LE', 'BE']), [size * Math.floor(offset(bytes, draw) / size)])(bytes, draw, other);
   },
   'something behind': (bytes, draw) => join(bytes, draw.bytes(draw.between(1, 64))),
 } satisfies Mutators;

@@ -103,13 +103,13 @@ describe('splits', () => {
 describe('columns', () => {
   type Given = Parameters<typeof openDataset>[1];
   const open = async (
-    given: readonly ImageRow[],
+    images: readonly ImageRow[],
     options: Parameters<typeof writeParquet>[2],
     asked: Given = {},
     info?: string,
   ) => {
     const folder = temporaryFolder();
-    await writeParquet(join(folder, 'data/train.parquet'), given, options);
+    await writeParquet(join(folder, 'data/train.parquet'), images, options);
     if (info !== undefined) write(join(folder, 'dataset_info.json'), info);
     return openDataset(folder, asked);
   };
@@ -242,12 +242,12 @@ describe('rows', () => {
   });
 
   it('identify the data: not where it is, but every image', async () => {
-    const [here, there] = [temporaryFolder(), temporaryFolder()];
-    await writeParquet(join(here, 'train.parquet'), rows(6), { names });
-    cpSync(here, there, { recursive: true });
-    const print = await fingerprint(await openDataset(here));
-    expect(await fingerprint(await openDataset(there))).toBe(print);
-    await writeParquet(join(there, 'train.parquet'), [...rows(5), row(4, 2)], { names });
-    expect(await fingerprint(await openDataset(there))).not.toBe(print);
+    const [first, second] = [temporaryFolder(), temporaryFolder()];
+    await writeParquet(join(first, 'train.parquet'), rows(6), { names });
+    cpSync(first, second, { recursive: true });
+    const print = await fingerprint(await openDataset(first));
+    expect(await fingerprint(await openDataset(second))).toBe(print);
+    await writeParquet(join(second, 'train.parquet'), [...rows(5), row(4, 2)], { names });
+    expect(await fingerprint(await openDataset(second))).not.toBe(print);
   });
 });

@@ -10,12 +10,12 @@ import { batches, type Changes, differences, trained, unlabelled, values } from 
 const size = 3;
 const joins = addon().groups();
 const others: ChildProcess[] = [];
-let alone: NamedTensor[][];
+let oneProcess: NamedTensor[][];
 let shared: NamedTensor[][];
 
 // This process is rank 0.
 beforeAll(async () => {
-  alone = await computeCases();
+  oneProcess = await computeCases();
   if (!joins) return;
   const port = await freePort();
   const config = (rank: number) => ({ rank, size, host: loopback, port, timeout: 120 });
@@ -38,7 +38,7 @@ describe(`losses, θ, momentum and φ are, in float64, what automatic differenti
     '$method $what',
     async ({ k, method, changes }) => {
       const truth = await (await trained(method, changes))('autograd');
-      expect(differences(method, alone[k] as NamedTensor[], truth), 'one process').toEqual([]);
+      expect(differences(method, oneProcess[k] as NamedTensor[], truth), 'one process').toEqual([]);
       if (joins) expect(differences(method, shared[k] as NamedTensor[], truth), `${size} processes`).toEqual([]);
     },
   );

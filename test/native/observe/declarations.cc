@@ -61,7 +61,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<run::SaveEvent>("SaveEvent");
   add.operator()<DecodeEvent>("DecodeEvent");
   add.operator()<run::Evaluation>("Evaluation");
-  add.operator()<run::RunResult>("RunResult");
+  add.operator()<run::TrainerResult>("TrainerResult");
   add.operator()<ImportanceJob>("ImportanceJob");
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<BenchJob>("BenchJob");

@@ -158,8 +158,8 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
       await page.locator('summary:has-text("Table: Accuracy")').click();
       await page.locator('figure.where input').focus();
       await page.keyboard.press('Home');
-      const place = `(document.querySelector('figure.where').getBoundingClientRect().top)`;
-      const before = await page.evaluate(place);
+      const top = `(document.querySelector('figure.where').getBoundingClientRect().top)`;
+      const before = await page.evaluate(top);
       // New content appears above the text that is being read.
       writeFileSync(path, text.replace('<h1>', `${'<p>New</p>'.repeat(9)}<h1>`));
       await page.waitForSelector('p:text-is("New")', { timeout: 20_000, state: 'attached' });
@@ -167,7 +167,7 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
       await page.waitForTimeout(200);
       expect(await page.locator('figure.where output').textContent()).toBe('1');
       expect(await page.locator('details[open] summary').allTextContents()).toEqual(['Table: Accuracy']);
-      expect(await page.evaluate(place)).toBeCloseTo(before as number, -1);
+      expect(await page.evaluate(top)).toBeCloseTo(before as number, -1);
       // The chosen epoch has the focus.
       await page.keyboard.press('End');
       expect(await page.locator('figure.where output').textContent()).toBe('3');

@@ -8,7 +8,7 @@ import type { StepOptions } from '../step.js';
 const target = { case: 'resnet32-vgg9', ratio: 6 } as const;
 
 /** All cases, with the autograd engine as the peer. */
-export async function measure({ device, small }: StepOptions): Promise<Findings> {
+export async function benchmark({ device, small }: StepOptions): Promise<Findings> {
   const settings = { device, threads: defaultThreads(), convolution: 'auto', innerSteps: 2 } as const;
   const length = small ? { rounds: 1, batch: 8 } : { rounds: 20 };
   const results: BenchResult[] = [];

@@ -10,8 +10,8 @@ export async function train({ device, small, folder }: StepOptions): Promise<Fin
   const training = new Training(folder, device, small);
   await training.makeSource();
   const trial = resultOf('trial', await training.run('trial', 2));
-  const wanted = small ? length.small : length.full;
-  const epochs = Math.max(2, Math.round(wanted / (trial.seconds / 2)));
+  const secondsWanted = small ? length.small : length.full;
+  const epochs = Math.max(2, Math.round(secondsWanted / (trial.seconds / 2)));
   const { seconds, accuracy } = resultOf('whole', await training.run('whole', epochs));
   const half = `epoch ${Math.ceil(epochs / 2)}/`;
   const killed = await training.run('resumed', epochs, [], (text, kill) => {

@@ -1,39 +1,17 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { packageRoot } from '../../setup/files.mjs';
 import { Network } from '../../src/index.js';
-import { documentedServer, loadsNetwork, type Server, startServer, stopServer } from '../../tools/serving/server.js';
+import { type Server, startServer, stopServer } from '../../tools/serving/server.js';
 import { encode, pattern } from '../data/generate.js';
-import { temporaryFolder, tinySource } from '../tiny.js';
-import { planOf, typeErrorsOf } from './running.js';
+import { tinySource } from '../tiny.js';
 
-/**
- * The document's server with another network. It says when a request comes, and how many images are inferred at once.
- * Each batch takes a while, in which others are decoded, however fast this machine infers.
- */
-const watched = (checkpoint: string): string =>
-  documentedServer()
-    .replace(
-      loadsNetwork,
-      `const network = await Network.load(${JSON.stringify(checkpoint)}, { threads: 1 });
-const decodeOne = network.decode.bind(network);
-network.decode = (image, options) => {
-  console.log('decode');
-  return decodeOne(image, options);
-};
-const predictEach = network.predictEach.bind(network);
-network.predictEach = async function* (images, options) {
-  console.log(\`batch \${images.length}\`);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  yield* predictEach(images, options);
-};`,
-    )
-    .replace(/^app\.post/m, "app.addHook('onRequest', async () => console.log('request'));\n$&");
+/** Starts the server, which says what it does (watched.mjs). */
+const startWatched = (checkpoint: string, env: NodeJS.ProcessEnv = {}): Promise<Server> =>
+  startServer(checkpoint, { preload: 'test/examples/watched.mjs', env: { OMP_NUM_THREADS: '1', ...env } });
 
 const patience = { interval: 1, timeout: 20_000 };
 
@@ -80,14 +58,14 @@ function slowPng(width: number, height: number): Buffer {
 const head = (bytes: number): string =>
   `POST /classify HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: ${bytes}\r\n\r\n`;
 
-describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
+describe('examples/serve.mjs', { timeout: 60_000 }, () => {
   let server: Server;
   let image: Uint8Array;
   const slow = slowPng(6000, 4000);
   let checkpoint: string;
   beforeAll(async () => {
     checkpoint = await tinySource();
-    server = await startServer(watched(checkpoint), temporaryFolder());
+    server = await startWatched(checkpoint);
     image = await encode(pattern(1, 40, 30), 40, 30, 'png');
   }, 180_000);
   afterAll(() => {
@@ -96,12 +74,6 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
 
   const post = (body: Uint8Array | string, type = 'image/png') =>
     fetch(server.url, { method: 'POST', body, headers: { 'content-type': type } });
-
-  it('has the types of the package and of Fastify', () => {
-    const folder = join(packageRoot, 'build');
-    const snippet = planOf({ place: 'docs/serving.md', language: 'ts', text: documentedServer() });
-    expect(typeErrorsOf([snippet], folder, join(packageRoot, 'node_modules/@types'))).toEqual([]);
-  });
 
   it('answers as Network.predict does', async () => {
     const answer = await post(image);
@@ -206,8 +178,7 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
   }, 300_000);
 
   it('counts the requests of clients that have gone, until their images are done', async () => {
-    const few = watched(checkpoint).replace('const mostRequests = 128;', 'const mostRequests = 1;');
-    const busy = await startServer(few, temporaryFolder());
+    const busy = await startWatched(checkpoint, { MAX_REQUESTS: '1' });
     onTestFinished(() => void busy.child.kill('SIGKILL'));
     const options = { method: 'POST', headers: { 'content-type': 'image/png' } };
     const leaving = new AbortController();
@@ -237,10 +208,7 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
   });
 
   it('ends requests that do not arrive in time, also at SIGTERM', async () => {
-    const patient = 'const longestRequest = 30_000;';
-    const program = watched(checkpoint);
-    expect(program).toContain(patient);
-    const hasty = await startServer(program.replace(patient, 'const longestRequest = 500;'), temporaryFolder());
+    const hasty = await startWatched(checkpoint, { REQUEST_TIMEOUT: '500' });
     const begun = async () => {
       const socket = connect(Number(new URL(hasty.url).port), '127.0.0.1').on('error', () => {});
       const requests = hasty.lines.length;
