@@ -71,10 +71,8 @@ export function makeStubs(folder: string, libraries: CudaLibTorch['libraries']):
   const others = missing.filter((name) => !nvidia.test(name));
   if (others.length > 0) throw new Error(`LibTorch needs ${others.join(', ')}: apt-get install libtorch-dev`);
   const users = [library, join(libraries[1], 'libgloo_cuda.so.0')];
-  const output = users
-    .map((user) => execFileSync('nm', ['-D', '--undefined-only', user], { encoding: 'utf8' }))
-    .join('');
-  const symbols = [...new Set([...output.matchAll(/ U (\S+)/g)].map(([, symbol = '']) => symbol))];
+  const text = users.map((user) => execFileSync('nm', ['-D', '--undefined-only', user], { encoding: 'utf8' })).join('');
+  const symbols = [...new Set([...text.matchAll(/ U (\S+)/g)].map(([, symbol = '']) => symbol))];
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const name of missing) compile(folder, name, functionsOf(name, symbols));

@@ -18,7 +18,7 @@ import { peakOfProcess } from '../src/system/limits.js';
 import { sum } from '../src/system/statistics.js';
 
 /** ImageNet has this many classes, and about a twenty-sixth of its labelled images are for the test. */
-const [mostClasses, perTest] = [1000, 26];
+const [maxClasses, perTest] = [1000, 26];
 const script = fileURLToPath(import.meta.url);
 
 /** Lists a data set as a run does: the seconds of each part, and the process's peak memory, before and after. */
@@ -39,7 +39,7 @@ async function list(data: string) {
 export async function benchListing(images: number) {
   const folder = mkdtempSync(join(tmpdir(), 'l2t-listing-'));
   try {
-    const classes = Math.max(2, Math.min(mostClasses, Math.floor(images / (2 * perTest))));
+    const classes = Math.max(2, Math.min(maxClasses, Math.floor(images / (2 * perTest))));
     for (let label = 0; label < classes; label++) {
       const id = `n${String(1_440_764 + 37 * label).padStart(8, '0')}`;
       for (const split of ['train', 'val']) mkdirSync(join(folder, split, id), { recursive: true });

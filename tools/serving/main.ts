@@ -30,15 +30,12 @@ const fashion = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.ur
 /** Fashion-MNIST's first test images as JPEGs of 400×400. */
 async function photographs(count: number): Promise<Buffer[]> {
   const list = evaluationSplit(await loadData({ data: fashion }));
-  const images = await Promise.all(Array.from({ length: count }, (_, k) => list.read(k)));
-  return Promise.all(
-    images.map(({ pixels, height, width }) =>
-      sharp(pixels, { raw: { width, height, channels: 3 } })
-        .resize(400, 400)
-        .jpeg()
-        .toBuffer(),
-    ),
-  );
+  const jpeg = async (_: unknown, k: number) => {
+    const { pixels, height, width } = await list.read(k);
+    const image = sharp(pixels, { raw: { width, height, channels: 3 } }).resize(400, 400);
+    return image.jpeg().toBuffer();
+  };
+  return Promise.all(Array.from({ length: count }, jpeg));
 }
 
 const started: Server[] = [];
@@ -53,13 +50,9 @@ async function startServers(name: NetworkName, width: number): Promise<ReadonlyM
   const network = { name, classes: 10, width };
   const [checkpoint, out] = ['safetensors', 'onnx'].map((end) => join(folder, `${name}.${end}`)) as [string, string];
   const weights = addon().initialise(network, 1);
-  await saveCheckpoint(checkpoint, {
-    network,
-    size: defaultSize(name),
-    classNames: undefined,
-    normalisation: imagenetNormalisation,
-    weights,
-  });
+  const size = defaultSize(name);
+  const described = { network, size, classNames: undefined, normalisation: imagenetNormalisation };
+  await saveCheckpoint(checkpoint, { ...described, weights });
   await exportNetwork(checkpoint, { to: 'onnx', out, normalise: 'inside' });
   return new Map([
     ['Network', await start(checkpoint)],
@@ -97,12 +90,9 @@ const quantile = (times: readonly number[], part: number): string =>
   (times.toSorted((a, b) => a - b)[Math.ceil(part * times.length) - 1] as number).toFixed(1);
 
 const [{ model = 'unknown' } = {}] = cpus();
-process.stdout.write(
-  `${availableParallelism()} cores of ${model}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)} before\n\n`,
-);
-process.stdout.write(
-  '| network | infers | clients | p50, ms | p99, ms | images a second |\n|---|---|---|---|---|---|\n',
-);
+const cores = `${availableParallelism()} cores of ${model}`;
+console.log(`${cores}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)} before\n`);
+console.log('| network | infers | clients | p50, ms | p99, ms | images a second |\n|---|---|---|---|---|---|');
 const images = await photographs(64);
 try {
   for (const [name, width] of cases) {
@@ -119,9 +109,9 @@ try {
         const times = measured.flatMap((each) => each.times);
         const elapsed = measured.reduce((sum, each) => sum + each.elapsed, 0);
         const rate = ((1000 * times.length) / elapsed).toFixed(1);
-        process.stdout.write(
-          `| ${name}, width ${width}, ${defaultSize(name)}×${defaultSize(name)} | ${what} | ${clients} | ${quantile(times, 0.5)} | ${quantile(times, 0.99)} | ${rate} |\n`,
-        );
+        const size = `${defaultSize(name)}×${defaultSize(name)}`;
+        const numbers = [clients, quantile(times, 0.5), quantile(times, 0.99), rate];
+        console.log(`| ${name}, width ${width}, ${size} | ${what} | ${numbers.join(' | ')} |`);
       }
     }
     for (const server of servers.values()) await stopServer(server);
