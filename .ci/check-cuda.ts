@@ -46,7 +46,7 @@ function compiles(): void {
 function addonObjects(): string[] {
   const kernels = filesBelow(join(packageRoot, 'native/backends/cuda')).filter((path) => path.endsWith('.cu'));
   const others = filesBelow(join(packageRoot, linkFolder)).filter(
-    (path) => path.endsWith('.o') && /\/l2t_(native|core|cuda)\.dir\//.test(path),
+    (path) => path.endsWith('.o') && /\/l2t_(binding|core|cuda)\.dir\//.test(path),
   );
   return [...kernels.map((path) => join(packageRoot, linkFolder, 'kernels', `${basename(path)}.o`)), ...others];
 }

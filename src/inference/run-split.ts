@@ -58,6 +58,6 @@ export async function splitOfRun(
   if (fingerprint === found.folder) return { ...kind, splitFile };
   if (elsewhere) return { otherData: spec.data };
   throw invalidData(
-    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with {split} or {splitFile} which images to evaluate on.`,
+    `${data} changed since ${run} began, so ${splitFile} no longer says which images were not trained on: put the data back, or name the images with {split} or {splitFile}.`,
   );
 }

@@ -102,7 +102,7 @@ export class Recorder implements RunListener {
     if (gradPhi <= maxGradient || !this.#gradientSensible) return;
     this.#gradientSensible = false;
     const size = Math.round(gradPhi).toLocaleString('en');
-    const message = `the gradient of the meta-networks has the norm ${size}, where about 1 is usual: it is mostly rounding, so w and λ learn little. Deep targets have it on small images and in small batches: use a larger {size} or {batch}, another {target}, or {method=fm}`;
+    const message = `the gradient of the meta-networks has the norm ${size} (about 1 is usual): it is mostly rounding, so w and λ learn little. Use a larger {size} or {batch}, another {target}, or {method=fm}`;
     this.context.warn(message);
   }
 }

@@ -202,7 +202,7 @@ function warnOfSmallImages(
 ): void {
   if (size < largeSize || shortSides.median >= size / 2) return;
   onWarning?.(
-    `the images of ${data} have short sides of ${shortSides.median} pixels, and ${target} reads them enlarged to ${size}: a target for small images, such as ${paperTarget(shortSides.median)}, or a smaller {size} takes less time`,
+    `the images of ${data} have short sides of ${shortSides.median} pixels, and ${target} reads them enlarged to ${size}: a smaller {size}, or a target such as ${paperTarget(shortSides.median)}, takes less time`,
   );
 }
 
