@@ -4,7 +4,8 @@
  * another bootstrap works here, it waits. `--quiet`: say nothing on stdout. `--programs`: build the programs that the
  * tests run, too. `--native`: compile the addon alone, also if it is up to date.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall, onPath } from './apt.mjs';
@@ -53,14 +54,20 @@ function checkNode() {
     say(`warning: only Linux x64 is tested, this is ${process.platform} ${process.arch}`);
 }
 
-/** Does node_modules hold what package-lock.json asks for? npm keeps its own list of what it has installed. */
+const cache = join(packageRoot, 'node_modules/.cache/l2t-native');
+const lockFile = join(packageRoot, 'package-lock.json');
+/** After an installation without the packages that only tests and lint need: the lock that it was made from. */
+const partStamp = join(cache, 'packages.json');
+
+/** Checks whether node_modules has what package-lock.json asks for, by npm's own list of what it has installed. */
 function packagesCurrent() {
+  if (!programs && readJson(partStamp)?.lock === fingerprint([lockFile])) return true;
   /** @type {(path: string) => Record<string, { version: string, optional?: boolean }> | undefined} */
   const packagesIn = (path) => readJson(join(packageRoot, path))?.packages;
   const [locked, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map(packagesIn);
   if (locked === undefined || present === undefined) return false;
   return Object.entries(locked).every(([path, entry]) => {
-    if (path === '') return true;
+    if (!path.startsWith('node_modules/')) return true;
     // Optional packages are installed only on their own platforms.
     const installed = present[path];
     return installed === undefined ? entry.optional === true : installed.version === entry.version;
@@ -69,17 +76,18 @@ function packagesCurrent() {
 
 function installPackages() {
   if (packagesCurrent()) return;
+  // test/package.json has the packages of tests and lint, five sixths of all bytes. With legacy-peer-deps npm leaves out
+  // ONNX Runtime, which is optional.
+  const part = programs ? [] : ['--workspaces=false', '--legacy-peer-deps'];
+  const failure = 'npm ci failed (see above). Is the package registry reachable?';
   timed('installing npm packages (npm ci)', () =>
-    run(
-      'npm',
-      ['ci', '--include=dev', '--no-audit', '--no-fund'],
-      'npm ci failed (see above). Is the package registry reachable?',
-    ),
+    run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', ...part], failure),
   );
+  if (!programs) writeJson(partStamp, { lock: fingerprint([lockFile]) });
 }
 
-function buildTypeScript() {
-  const cache = join(packageRoot, 'node_modules/.cache/l2t-native');
+/** Compiles TypeScript. Its processes work beside what the caller does meanwhile. */
+async function buildTypeScript() {
   const stampPath = join(cache, 'typescript.json');
   const projects = ['tsconfig.build.json', 'tsconfig.browser.json'];
   const others = ['tsconfig.json', ...projects, 'package-lock.json'].map((name) => join(packageRoot, name));
@@ -87,18 +95,20 @@ function buildTypeScript() {
   const sources = fingerprint([...filesBelow(join(packageRoot, 'src')), ...others]);
   const stamp = readJson(stampPath);
   if (stamp?.sources === sources && stamp.built === fingerprint(outputs())) return;
-  timed('compiling TypeScript', () => {
-    // Into a fresh folder, so that no output of a deleted source stays, and a failure leaves the old output as it was.
-    // Beside the old one, since node_modules may be on another disk.
-    const fresh = join(packageRoot, 'dist.new');
-    rmSync(fresh, { recursive: true, force: true });
-    const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
-    for (const project of projects) {
-      run(process.execPath, [tsc, '-p', project, '--outDir', fresh], 'Compiling TypeScript failed (see above).');
-    }
-    rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
-    renameSync(fresh, join(packageRoot, 'dist'));
+  say('compiling TypeScript …');
+  // Into a fresh folder, so that no output of a deleted source stays, and a failure leaves the old output as it was.
+  // Beside the old one, since node_modules may be on another disk.
+  const fresh = join(packageRoot, 'dist.new');
+  rmSync(fresh, { recursive: true, force: true });
+  const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
+  const compiling = projects.map(async (project) => {
+    const args = [tsc, '-p', project, '--outDir', fresh];
+    const [code] = await once(spawn(process.execPath, args, { cwd: packageRoot, stdio: ['ignore', 2, 2] }), 'close');
+    if (code !== 0) throw new SetUpError('Compiling TypeScript failed (see above).');
   });
+  await Promise.all(compiling);
+  rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
+  renameSync(fresh, join(packageRoot, 'dist'));
   writeJson(stampPath, { sources, built: fingerprint(outputs()) });
 }
 
@@ -136,12 +146,13 @@ try {
   checkNode();
   // It is never written here, and there is one in each clone.
   takeLock(join(packageRoot, 'package-lock.json'), () => say('another bootstrap works here: waiting for it to end …'));
-  if (!native) {
-    installPackages();
-    // Before the search for LibTorch, whose messages name verbs of the command line.
-    buildTypeScript();
+  if (!native) installPackages();
+  const typescript = native ? undefined : buildTypeScript();
+  try {
+    buildAddon();
+  } finally {
+    await typescript; // also after a failure, whose message may name a verb of the command line
   }
-  buildAddon();
   const { version, path } = readBuildStamp()?.libtorch ?? {};
   say(`ready (LibTorch ${version} in ${path}; ${((performance.now() - start) / 1000).toFixed(1)} s)`);
 } catch (error) {

@@ -1,8 +1,11 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { invalidOption } from '../../system/failures.js';
 import { encodeModel } from './messages.js';
 
-type Runtime = typeof import('onnxruntime-node');
+type Runtime = typeof import('onnxruntime-common');
+
+/** The package that runs ONNX files. A text, so that tsc needs no package of 288 MB. */
+const runtimePackage: string = 'onnxruntime-node';
 
 /**
  * ONNX Runtime. It is loaded only where an ONNX file is run.
@@ -10,7 +13,7 @@ type Runtime = typeof import('onnxruntime-node');
  */
 export async function onnxRuntime(): Promise<Runtime> {
   try {
-    return await import('onnxruntime-node');
+    return await import(runtimePackage);
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
     const why = isMissing ? 'is not installed' : `does not load (${wordsOf(cause)})`;
