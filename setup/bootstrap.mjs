@@ -76,7 +76,7 @@ function packagesCurrent() {
 
 function installPackages() {
   if (packagesCurrent()) return;
-  // test/package.json has the packages of tests and lint, five sixths of all bytes. With legacy-peer-deps npm leaves out
+  // .ci/package.json has the packages of tests and lint, five sixths of all bytes. With legacy-peer-deps npm leaves out
   // ONNX Runtime, which is optional.
   const part = programs ? [] : ['--workspaces=false', '--legacy-peer-deps'];
   const failure = 'npm ci failed (see above). Is the package registry reachable?';

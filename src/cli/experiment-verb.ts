@@ -130,7 +130,7 @@ function requireAlone(
   const beside = [flag, 'json', ...(flag === 'resume' ? ['jsonLines'] : []), ...others];
   const first = givenFlags(flags).find(([key]) => !beside.includes(key));
   if (first === undefined) return;
-  const only = [...others, 'json'].map(labelOf);
+  const only = beside.slice(1).map(labelOf);
   const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
   throw invalidOption(
     `${labelOf(first[0])} cannot accompany --${flag}, which goes on with ${subject}: only ${list} can.`,

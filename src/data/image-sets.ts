@@ -214,7 +214,7 @@ async function prepareAnyOrder(
   if (await list.hold([...Array(list.count).keys()], options.signal)) return false;
   const gigabytes = ((list.count * short * short * 4) / 2 ** 30).toFixed(1);
   throw invalidOption(
-    `${options.folder}: the ${list.count} training images take more than ${maxHeldBytes / 2 ** 30} GiB of memory. Name a folder that keeps them on disk with {cache} (some ${gigabytes} GiB), or train on fewer with {perClass}.`,
+    `${options.folder}: the ${list.count} training images take more than ${maxHeldBytes / 2 ** 30} GiB of memory. Give {cache} a folder that can be written, to keep them on disk (some ${gigabytes} GiB), or train on fewer with {perClass}.`,
   );
 }
 

@@ -60,9 +60,10 @@ export const takesSome = (allowed: string): boolean => allowed.startsWith('some 
  * it names other options.
  */
 export function helpOf(about: About, spelling: Spelling): string {
-  const { allowed, value } = about;
+  const { allowed, value, off } = about;
   const usual = literalDefault(about);
-  const help = usual === undefined || value === '' ? about.help : `${about.help} (${written(usual)})`;
+  const purpose = (spelling === 'flags' && off) || about.help;
+  const help = usual === undefined || value === '' ? purpose : `${purpose} (${written(usual)})`;
   // The placeholder (<n>, <x>, <dir>) shows the type already.
   const range = allowed.replace(/^a (whole )?number /, '');
   return spelled(value === '' || allowed === anyPath ? help : `${help}; ${range}`, spelling);

@@ -15,6 +15,8 @@ export interface Marks {
   /** Returns the value when a run begins, from the given options and the facts of data and machine (spec.ts). */
   readonly found?: (spec: RowSpec, facts: RowFacts) => unknown;
   readonly paper?: number | string;
+  /** What help says of the flag --no-… of a switch that is on by default. */
+  readonly off?: string;
   /** Absent: `result`. */
   readonly scope?: Scope;
   /** The heading under which the help lists it. */

@@ -108,7 +108,7 @@ export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY): n
 export const defaultTop = 5;
 
 /** The forms of a checkpoint that options and arguments take, for messages. */
-export const checkpointForms = "a weights file (safetensors or .pth), or a run's folder";
+export const checkpointForms = "a weights file (safetensors or .pth), a run's folder or a name of source list";
 
 /** `OnnxNormalisation` as options write it: a name, or six numbers that are separated by commas. */
 export const writtenNormalisation = z.string().refine((text) => {

@@ -232,10 +232,14 @@ export const trainSchema = transferSchema
   })
   .extend({
     ...grouped('Source', {
-      source: path('checkpoint', `pretrained network to fine-tune: ${checkpointForms}, or a name of source list`, {
-        scope: 'input',
-        first: true,
-      }),
+      source: path(
+        'checkpoint',
+        `pretrained network to fine-tune: ${checkpointForms}, or an ONNX file, which only teaches`,
+        {
+          scope: 'input',
+          first: true,
+        },
+      ),
       fromScratch: toggle('train without a source', { default: false }),
     }),
     ...grouped('Training', {
@@ -247,7 +251,10 @@ export const trainSchema = transferSchema
         'how long all of it may take',
         { default: 1800, first: true },
       ),
-      baseline: toggle('train the resulting smaller network from scratch, too, to compare', { default: true }),
+      baseline: toggle('train the resulting smaller network from scratch, too, to compare', {
+        default: true,
+        off: 'do not train the resulting smaller network from scratch to compare',
+      }),
     }),
   });
 

@@ -139,10 +139,11 @@ export const training = {
     ),
     deterministic: toggle(
       'a GPU gives the same bits each time; if false, it may take faster algorithms, whose results differ from run to run',
-      { default: true },
+      { default: true, off: 'on a GPU, take faster algorithms, whose results differ from run to run' },
     ),
     graph: toggle('a GPU runs a step as one CUDA graph; if false, operation by operation, with the same bits', {
       default: true,
+      off: 'on a GPU, run a step operation by operation, not as one CUDA graph, with the same bits',
     }),
     batchNorm: choice(
       batchNormNames,
@@ -180,6 +181,7 @@ export const training = {
     saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60, scope: 'output' }),
     report: toggle('write report.html, a page with curves and pictures: after each epoch, and at the end', {
       default: true,
+      off: 'do not write report.html',
       scope: 'output',
     }),
     log: someOf(

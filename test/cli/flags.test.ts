@@ -14,7 +14,9 @@ describe('help', () => {
     expect(text).toContain('--momentum <x> momentum of SGD (0.9); from 0 and below 1');
     expect(text).toContain('--device <name> where to compute (auto); auto, cpu, cuda or cuda:N');
     expect(text).toMatch(/--method <name> [^;]*; one of l2t-ww, .*, scratch --target/);
-    expect(text).toContain("a weights file (safetensors or .pth), or a run's folder (the seed's) --meta-batch");
+    expect(text).toContain(
+      "a weights file (safetensors or .pth), a run's folder or a name of source list (the seed's) --meta-batch",
+    );
   });
 
   it('begins with the ten options that people need first and two examples; the others follow in groups', async () => {

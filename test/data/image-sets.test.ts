@@ -196,7 +196,7 @@ describe('training images that do not fit into memory', () => {
     const { sets, read } = await tooMany();
     const said = await failure(sets());
     expect(said).toMatchObject({ code: 'INVALID_OPTION' });
-    expect(said?.message).toMatch(/the 6 training images take more than the 1 GiB .* Give cache a folder/);
+    expect(said?.message).toMatch(/the 6 training images take more than 1 GiB of memory\. Give cache a folder/);
     const cache = temporaryFolder();
     const { streamed } = await sets(cache);
     expect([...read].sort()).toEqual([0, 1, 2, 3, 4, 5]);
