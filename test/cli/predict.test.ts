@@ -157,7 +157,7 @@ describe('predict', { timeout: 60_000 }, () => {
     expect(await cli(['predict', images[0] as string])).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(
-        /\.png is no checkpoint: name a weights file .* or a run's folder before the images/,
+        /\.png is no checkpoint: name a weights file .* or a name of source list before the images/,
       ),
     });
     expect(await cli(['predict', source])).toMatchObject({

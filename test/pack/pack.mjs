@@ -32,7 +32,7 @@ function pack(folder) {
 function checkContents({ files, size }) {
   const paths = files.map(({ path }) => path);
   const allowed = [
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt)$/,
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts|cjs|d\.cts)$/,
     /^src\/experiments\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
     /^native\/.+\.(cc|cu|h|inc)$/,
