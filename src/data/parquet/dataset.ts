@@ -3,6 +3,7 @@ import type { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { invalidData } from '../../system/failures.js';
 import { printable, shown } from '../../system/printable.js';
+import { sum } from '../../system/statistics.js';
 import { type Dataset, type ImageList, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
 import { firstRepeated, nameSome, type ReadingKind, splitCalled, type Walk } from '../layout-reader.js';
@@ -89,17 +90,13 @@ function otherColumns(file: ParquetFile, first: ParquetFile, { image, label }: C
 const unlabelled = 'none';
 
 async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
+  if (label === undefined) return new Array<Label>(sum(files.flatMap(({ groups }) => groups))).fill(unlabelled);
   const all: Label[] = [];
   for (const file of files) {
     let first = 0;
-    for (const group of file.groups.keys()) {
+    for (const [group, rows] of file.groups.entries()) {
       walk.check();
-      const rows = file.groups[group] as number;
       if (rows === 0) continue;
-      if (label === undefined) {
-        all.push(...new Array<string>(rows).fill(unlabelled));
-        continue;
-      }
       const { values } = await file.read(group, label);
       values.forEach((value, row) => {
         // Two such labels may be the same JavaScript number.

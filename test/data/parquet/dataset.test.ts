@@ -40,6 +40,12 @@ describe('the file', () => {
   });
 });
 
+it('a row group without labels may have more rows than a call takes arguments', async () => {
+  const [file, count] = [join(temporaryFolder(), 'train.parquet'), 150_000];
+  await writeParquet(file, [row(0)], { labels: false, rowGroup: count, more: { k: `unnest(range(${count}))` } });
+  expect((await openDataset(file, { labels: false })).train?.count).toBe(count);
+});
+
 describe('splits', () => {
   const open = async (files: Readonly<Record<string, number[]>>) => {
     const folder = temporaryFolder();
