@@ -19,8 +19,9 @@ import { hashTensors } from '../src/networks/weights/content-hash.js';
 import { loadWeights } from '../src/networks/weights/load.js';
 import { methodNames, methodOf, needsOf } from '../src/options/methods.js';
 import { imagenetNormalisation } from '../src/options/networks.js';
-import { freePort, loopback } from '../src/system/free-port.js';
+import { loopback } from '../src/ranks/environment.js';
 import { writeParquet } from '../test/fixtures/parquet.js';
+import { freePort } from './free-port.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'l2t-hashes-'));
 const classes = 3;

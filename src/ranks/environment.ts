@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { L2TError } from '../errors.js';
 import { invalidOption } from '../system/failures.js';
-import { loopback, ownPorts } from '../system/free-port.js';
 import type { GroupOptions } from './options.js';
+
+/** The address at which one host's processes find each other; others cannot reach it. */
+export const loopback = '127.0.0.1';
+
+/** Ports from 15000 to 29999: below those that the system gives away by itself. */
+export const ownPorts = { first: 15_000, count: 15_000 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../setup/files.mjs';
 import { addon } from '../../src/native/addon.js';
-import { freePort } from '../../src/system/free-port.js';
+import { freePort } from '../../tools/free-port.js';
 import { contentsOf } from '../outcomes.js';
 import { cli, cliUntil, main, newPath, run, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 

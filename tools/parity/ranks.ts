@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { L2TError } from '../../src/errors.js';
 import { addon, type GroupConfig } from '../../src/native/addon.js';
-import { freePort, loopback } from '../../src/system/free-port.js';
+import { loopback } from '../../src/ranks/environment.js';
+import { freePort } from '../free-port.js';
 
 /** Seconds: a case takes a few. */
 const timeout = 120;

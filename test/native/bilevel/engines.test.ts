@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../setup/files.mjs';
 import { addon, type NamedTensor } from '../../../src/native/addon.js';
-import { freePort, loopback } from '../../../src/system/free-port.js';
+import { loopback } from '../../../src/ranks/environment.js';
+import { freePort } from '../../../tools/free-port.js';
 import { cases, computeCases } from './cases.js';
 import { batches, type Changes, differences, trained, unlabelled, values } from './iterations.js';
 
