@@ -23,9 +23,8 @@ import { cifar10, cifar100, cifarReader, idxReader, stl10, svhn } from './layout
 import { folderReader } from './layouts/folder.js';
 import { imagenet } from './layouts/imagenet.js';
 import { list } from './layouts/list.js';
-import { cub200, mit67, stanford40, stanfordDogs, tinyimagenet } from './layouts/listed.js';
+import { cub200, mit67, oxfordPets, stanford40, stanfordDogs, tinyimagenet } from './layouts/listed.js';
 import { parquet } from './layouts/parquet.js';
-import { oxfordPets } from './layouts/pets.js';
 import { withTest } from './split.js';
 import { divided, readSplit } from './split-file.js';
 

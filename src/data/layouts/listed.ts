@@ -149,6 +149,36 @@ function checkLabels(folder: string, images: readonly LabelledImage[]): void {
   );
 }
 
+const petLists = ['annotations/trainval.txt', 'annotations/test.txt'] as const;
+
+/** A list's line: an image, which is called BREED_NUMBER; its class, 1 cat or 2 dog, the breed among cats or dogs. */
+const petLine = /^(([^/.][^/\s]*)_\d+) (\d+) [12] \d+$/;
+
+/** The Oxford-IIIT Pet data set, with its own lists of training and test images. The classes are the 37 breeds. */
+export const oxfordPets: LayoutReader = {
+  layout: 'oxford-iiit-pet',
+  find: async (folder) =>
+    [folder, join(folder, 'oxford-iiit-pet')].find((place) => petLists.some((list) => existsSync(join(place, list)))),
+  async open(folder, walk) {
+    await requireEntries(folder, 'oxford-iiit-pet', [...petLists, 'images'], walk);
+    const breeds = new Map<string, string>();
+    const read = async (list: string): Promise<ListedImage[]> => {
+      const rows = await readRows(join(folder, list), petLine, 'BREED_NUMBER CLASS 1-or-2 BREED');
+      return rows.map(([image, className = '', id = '']) => {
+        const other = breeds.get(id) ?? className;
+        if (other === className) breeds.set(id, className);
+        else
+          throw invalidData(
+            `${folder}: in its lists, class ${id} is ${shown(other)} and ${shown(className)}. Extract the archive again.`,
+          );
+        return { className, file: `images/${image}.jpg` };
+      });
+    };
+    const [train, test] = [await read(petLists[0]), await read(petLists[1])];
+    return listedDataset({ layout: 'oxford-iiit-pet', folder, train, test, walk });
+  },
+};
+
 const tinyTest = 'val/val_annotations.txt';
 
 /** TinyImageNet. Its validation images become `test`, because the published test images have no labels. */
