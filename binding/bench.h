@@ -44,7 +44,7 @@ struct GraphTiming {
   }
 };
 
-/// class Bench of src/native/contract/bench.ts: times iterations on random images and initial weights.
+/// class Bench of src/native/contract.ts: times iterations on random images and initial weights.
 class Bench : public Napi::ObjectWrap<Bench> {
  public:
   static Napi::Function constructor(Napi::Env env);

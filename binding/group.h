@@ -8,7 +8,7 @@
 
 namespace l2t::binding {
 
-/// class Group of src/native/contract/group.ts: this process's membership in a group.
+/// class Group of src/native/contract/job.ts: this process's membership in a group.
 class GroupMember : public Napi::ObjectWrap<GroupMember> {
  public:
   static Napi::Function constructor(Napi::Env env);

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-/// Facts about a backend's devices, under the names of src/native/contract/cuda.ts.
+/// Facts about a backend's devices, under the names of src/native/contract.ts.
 namespace l2t::backends {
 
 /// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver.

@@ -1,16 +1,10 @@
 /** The types of everything that the addon takes and returns. `addon.ts` loads the addon. */
-import type { BenchJob, MachineSpeed, MemoryUse, NativeBench } from './contract/bench.js';
-import type { CudaDescription, CudaMemory, CudaVersions } from './contract/cuda.js';
-import type { GroupConfig, NativeGroup } from './contract/group.js';
-import type { NativeSpec, RunMaterials } from './contract/job.js';
+import type { GroupConfig, Hyperparameters, NativeGroup, NativeSpec, RunMaterials } from './contract/job.js';
 import type { ConvolutionName } from './contract/names.js';
 import type { NativeNetwork, NetworkDescription, NetworkJob, NetworkSpec, Pair } from './contract/networks.js';
 import type { NativeEvent, NativeRun } from './contract/run.js';
 import type { NamedTensor } from './tensor.js';
 
-export type * from './contract/bench.js';
-export type * from './contract/cuda.js';
-export type * from './contract/group.js';
 export type * from './contract/job.js';
 export type * from './contract/names.js';
 export type * from './contract/networks.js';
@@ -67,4 +61,80 @@ export interface NativeAddon {
   readonly Group: new (config: GroupConfig) => NativeGroup;
   readonly Network: new (job: NetworkJob) => NativeNetwork;
   readonly Run: new (spec: NativeSpec, materials: RunMaterials, onEvent: (event: NativeEvent) => void) => NativeRun;
+}
+
+/** CUDA releases such as '12.4'; '' of an addon that was built without CUDA. */
+export interface CudaVersions {
+  /** Version of the toolkit that the addon was compiled with. */
+  readonly compiledFor: string;
+  /** Version of the runtime library that LibTorch brings. */
+  readonly runtime: string;
+}
+
+export interface CudaDescription {
+  /** Why no GPU can be used; '' if one can. */
+  readonly problem: string;
+  /** The release of cuDNN, '9.1.0'; '' without a GPU, or of an addon that was built without CUDA. */
+  readonly cudnn: string;
+  readonly gpus: readonly GpuDescription[];
+}
+
+export interface GpuDescription {
+  readonly name: string;
+  /** Such as '9.0'. */
+  readonly computeCapability: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /**
+   * GFLOP/s that its float32 cores reach at their highest clock, tensor cores aside; 0 for an architecture that is not
+   * known.
+   */
+  readonly float32Gflops: number;
+}
+
+/** Bytes that LibTorch's allocator holds on a GPU: in tensors (allocated), and taken from the driver (reserved). */
+export interface CudaMemory {
+  readonly allocated: number;
+  readonly reserved: number;
+  /** The most so far. */
+  readonly peakAllocated: number;
+  readonly peakReserved: number;
+}
+
+/** For `bench`: iterations of one engine on random images, from initial weights. */
+export interface BenchJob extends Hyperparameters {
+  readonly target: NetworkSpec;
+  readonly size: number;
+  readonly batch: number;
+  readonly source: { readonly network: NetworkSpec; readonly pairs: readonly Pair[] };
+  /** Side of the source's images. */
+  readonly sourceSize: number;
+  readonly lr: number;
+  readonly device: string;
+  readonly threads: number;
+}
+
+export interface NativeBench {
+  /**
+   * Seconds of each phase of one iteration, whose operations are launched one by one; their sum is the iteration's time.
+   */
+  iterate(): Promise<Readonly<Record<string, number>>>;
+  /** An iteration as one CUDA graph: the first three calls warm up, the fourth captures it, too. */
+  iterateAsGraph(): Promise<GraphTiming>;
+}
+
+export interface GraphTiming {
+  readonly seconds: number;
+  /** Number of kernels, copies and fills in the graph; 0 before its capture, or if CUDA does not count them. */
+  readonly launches: number;
+}
+
+export interface MachineSpeed {
+  readonly gemmGflops: number;
+  readonly bandwidthGBs: number;
+}
+
+export interface MemoryUse {
+  readonly now: number;
+  readonly peak: number;
 }
