@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { toFloat32 } from '../../native/tensor.js';
+import { type Tensor, type TensorMap, toFloat32, toTensorMap } from '../../native/tensor.js';
 import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
+import { torchvisionNetworks } from '../../options/networks.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
@@ -11,7 +12,6 @@ import { withClassNames } from '../class-names.js';
 import { requireLastLayer } from '../weights/match.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
-import { toTorchvision } from './torchvision.js';
 
 /** `l2t-native export --help` says what each option is. */
 export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
@@ -51,6 +51,34 @@ const writers: Readonly<Record<ExportFormat, Writer>> = {
   safetensors: async (checkpoint) => checkpointChunks({ ...checkpoint, weights: checkpoint.weights.map(toFloat32) }),
   torchvision: async (checkpoint) => safetensorsChunks(toTorchvision(checkpoint), torchvisionMetadata(checkpoint)),
 };
+
+/** PyTorch's batch norm counts its updates in a scalar. Nothing reads it where the momentum is a number. */
+const noUpdates: Tensor = { dtype: 'int64', shape: [], data: new Uint8Array(8) };
+const variance = /running_var$/;
+
+/**
+ * The tensors that `load_state_dict(strict=True)` of torchvision's network of that name takes. Our names are
+ * torchvision's; what is missing is the count of each batch norm.
+ * @throws L2TError INVALID_OPTION if torchvision has no such network.
+ */
+function toTorchvision({ network: { name, width }, weights }: Checkpoint): TensorMap {
+  const known = torchvisionNetworks.join(', ');
+  const instead = 'use {to=safetensors}, whose tensors PyTorch loads by name, or {to=onnx}';
+  if (!torchvisionNetworks.includes(name)) {
+    throw invalidOption(`torchvision has no ${name} (it has ${known}): ${instead}.`);
+  }
+  if (width !== 1) {
+    throw invalidOption(
+      `torchvision's ${name} has the width 1, this one has ${width} (it has ${known}, of width 1): ${instead}.`,
+    );
+  }
+  const tensors: TensorMap = new Map();
+  for (const [name, tensor] of toTensorMap(weights)) {
+    tensors.set(name, toFloat32(tensor));
+    if (variance.test(name)) tensors.set(name.replace(variance, 'num_batches_tracked'), noUpdates);
+  }
+  return tensors;
+}
 
 /** `format: pt` is how readers of safetensors know weights of PyTorch. */
 function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): Map<string, string> {
