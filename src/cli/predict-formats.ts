@@ -1,7 +1,6 @@
 import { L2TError } from '../errors.js';
 import type { Prediction } from '../inference/network.js';
-import { printable, printableJson, shown } from '../system/printable.js';
-import { csvLine } from '../system/quoting.js';
+import { csvLine, printable, printableJson, shown } from '../system/printable.js';
 import { largest, percent } from '../system/statistics.js';
 import { columnsOf, tableRow } from './table.js';
 

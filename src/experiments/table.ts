@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../system/files.js';
-import { type CsvValue, csvLine } from '../system/quoting.js';
+import { type CsvValue, csvLine } from '../system/printable.js';
 import { deviation, mean, percentOf } from '../system/statistics.js';
 import { conclusionsOf } from './conclusions.js';
 import { type ExperimentRow, isFixed } from './row.js';

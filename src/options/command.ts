@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { invalidOption } from '../system/failures.js';
-import { shellWord } from '../system/quoting.js';
+import { shellWord } from '../system/printable.js';
 import { aboutField, longFlagOf } from './check.js';
 import { flagOf } from './spelling.js';
 

@@ -4,7 +4,7 @@ import { isOfLogs, type LogName } from '../../options/logs.js';
 import type { FinishedResult } from '../../store/run-data.js';
 import type { SavedEpoch } from '../../store/run-store.js';
 import { appendToFile, listFolder, writeFileAtomic } from '../../system/files.js';
-import { csvLine } from '../../system/quoting.js';
+import { csvLine } from '../../system/printable.js';
 import { events, lambdaMaps, scalar } from './tensorboard.js';
 
 /** A log that is being written. Each function has its data on disk when its promise resolves. */
