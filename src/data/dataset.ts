@@ -89,11 +89,7 @@ export function trainAndTest(
 export function selectClasses(dataset: Dataset, classIndices: readonly number[]): Dataset {
   const relabel = new Map(classIndices.map((index, position) => [index, position]));
   const classNames = classIndices.map((index, position) => {
-    const name = dataset.classNames[index];
-    if (name === undefined) {
-      const last = dataset.classNames.length - 1;
-      throw invalidOption(`{classes}: there is no class ${index}: they are counted from 0 to ${last}.`);
-    }
+    const name = dataset.classNames[index] as string;
     if (relabel.get(index) === position) return name;
     throw invalidOption(`{classes}: '${shown(name)}' is given twice: leave one out.`);
   });

@@ -1,5 +1,3 @@
-import { invalidOption } from '../system/failures.js';
-
 const to64Bits = (value: bigint): bigint => BigInt.asUintN(64, value);
 
 /**
@@ -9,13 +7,8 @@ const to64Bits = (value: bigint): bigint => BigInt.asUintN(64, value);
 export class Random {
   #state: bigint;
 
-  /**
-   * `seed`: 64 bits. Throws INVALID_OPTION for a number (not a bigint) that is negative, fractional or above 2⁵³ − 1.
-   */
-  constructor(seed: number | bigint) {
-    if (typeof seed === 'number' && (!Number.isSafeInteger(seed) || seed < 0)) {
-      throw invalidOption(`The seed must be a whole number from 0 to 2^53 - 1, not ${seed}.`);
-    }
+  /** `seed`: a whole number from 0 to 2⁵³ − 1. */
+  constructor(seed: number) {
     this.#state = BigInt(seed);
   }
 

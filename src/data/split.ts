@@ -1,6 +1,6 @@
 import { dirname, relative, sep } from 'node:path';
 import { type Layout, type SplitName, splitNames } from '../options/datasets.js';
-import { invalidData, invalidOption } from '../system/failures.js';
+import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import {
   checkEveryClass,
@@ -39,17 +39,13 @@ export function countHeldOut(validation: number, images: number): number {
  * `perClass` N, N images per class are drawn first, including those held out. Each class is shuffled once,
  * independently of N, so the N drawn images are among the N + 1 drawn with the same seed. `rest`: those not drawn.
  *
- * Throws INVALID_DATA if a class has no images, fewer than N, or none left to train on; INVALID_OPTION if N is not a
- * whole number of at least 1.
+ * Throws INVALID_DATA if a class has no images, fewer than N, or none left to train on.
  */
 export function splitTrain(
   labels: Int32Array,
   classNames: readonly string[],
   { seed, perClass, validation, folder, testDrawn }: SplitOptions,
 ): Pick<Division, 'train' | 'validation'> & { readonly rest: Int32Array } {
-  if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) {
-    throw invalidOption(`Images per class must be a whole number of at least 1, not ${perClass}.`);
-  }
   const random = new Random(seed);
   const train: number[][] = [];
   const heldOutImages: number[][] = [];

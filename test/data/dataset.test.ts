@@ -13,6 +13,5 @@ it('selectClasses keeps order and relabels every split', async () => {
   expect([...(data.train?.labels ?? [])]).toEqual([1, 1, 0]);
   expect(Uint8Array.from((await data.train?.read(2))?.pixels ?? [])).toEqual(pattern(20));
   expect([...(data.test?.labels ?? [])]).toEqual([1, 0]);
-  expect(() => selectClasses(data, [0, 2])).toThrow(/from 0 to 1/);
   expect(() => selectClasses(data, [0, 0])).toThrow(/'c' is given twice/);
 });
