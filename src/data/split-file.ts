@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { readPthValue } from '../networks/weights/pth.js';
 import { fileAccess, invalidData } from '../system/failures.js';
-import { readFileBytes } from '../system/files.js';
+import { readFileBytes, readText } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
 import { subset } from './dataset.js';
@@ -63,9 +63,9 @@ async function readJson(path: string, dataset: Dataset): Promise<Division> {
   if (!existsSync(path)) {
     throw fileAccess(`Cannot read ${path}: there is neither such a file nor ${path}${endings.train}.`);
   }
-  const bytes = await readFileBytes(path);
+  const text = await readText(path);
   try {
-    const { train, validation = [], test } = json.parse(parseJson(Buffer.from(bytes).toString('utf8')));
+    const { train, validation = [], test } = json.parse(parseJson(text));
     const others = new Set([...validation, ...((dataset.test === undefined && test) || [])]);
     const rest = [...Array(dataset.train?.count ?? 0).keys()].filter((image) => !others.has(image));
     return {

@@ -27,7 +27,7 @@ import { aGroup, type GroupOptions } from '../ranks/options.js';
 import type { Fact } from '../ranks/ranks.js';
 import { Ranks } from '../ranks/ranks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
-import { printable, shown } from '../system/printable.js';
+import { printable, shown, someOf } from '../system/printable.js';
 import { mean, sum } from '../system/statistics.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax, rankOf, type TopAccuracy, topAccuracy } from './logits.js';
@@ -322,12 +322,8 @@ function classesOf({ classNames, network }: Source, { classNames: present, folde
   const index = new Map(classNames.map((name, k) => [name, k]));
   const unknown = present.find((name) => !index.has(name));
   if (unknown !== undefined) {
-    const known = classNames
-      .slice(0, 10)
-      .map((name) => shown(name))
-      .join(', ');
     throw invalidData(
-      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with {classes}.`,
+      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${someOf(classNames, 10)}): choose known ones with {classes}.`,
     );
   }
   return { classNames, indices: present.map((name) => index.get(name) as number) };

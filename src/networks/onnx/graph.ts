@@ -4,7 +4,7 @@ import { someOf } from '../../system/printable.js';
 import { dataTypes, type Message, typeNames } from './messages.js';
 
 /** The properties of an ONNX file that are read before it is run. */
-export interface GraphFacts {
+interface GraphFacts {
   /** The name of its input. */
   readonly input: string;
   /** Images of a run, where the file fixes their number. */

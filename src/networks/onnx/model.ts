@@ -106,13 +106,7 @@ export async function readOnnx(path: string, options: OnnxOptions): Promise<Onnx
   };
 }
 
-const withoutDepth = ({ name, channels, side, layout, skip }: OnnxMap): OnnxMap => ({
-  name,
-  channels,
-  side,
-  layout,
-  skip,
-});
+const withoutDepth = ({ depth: _, ...map }: OnnxMap & { readonly depth?: number }): OnnxMap => map;
 
 /** @throws L2TError INVALID_OPTION if one of them is no feature map. */
 function namedMaps(path: string, names: readonly string[], seen: Probe, tokens: number | undefined): OnnxMap[] {

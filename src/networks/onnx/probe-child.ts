@@ -32,7 +32,7 @@ async function probe({ path, sides, maps }: ProbeJob): Promise<Probe> {
       });
       return {
         ...{ runtime: runtime.env.versions.node ?? '', input: facts.input, batch: facts.batch },
-        ...{ side, isFree: facts.side === undefined, tensors, logits, outputs: facts.outputs, patch, metadata },
+        ...{ side, tensors, logits, outputs: facts.outputs, patch, metadata },
       };
     } catch (cause) {
       failures.push(cause);

@@ -34,8 +34,6 @@ export interface Probe {
   readonly batch?: number | undefined;
   /** Side of the image, pixels. */
   readonly side: number;
-  /** True if the file leaves the side open. */
-  readonly isFree: boolean;
   readonly tensors: readonly Probed[];
   /** The tensor with the logits, if it is B × classes. */
   readonly logits: string;
