@@ -9,7 +9,7 @@ import { imageFormats, isImageFile } from './decode.js';
 import { Walk } from './layout-reader.js';
 
 /** A file to read as an image; or a path at which there is none, and why. */
-export interface FoundImage {
+interface FoundImage {
   readonly path: string;
   readonly problem?: L2TError;
 }

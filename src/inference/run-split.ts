@@ -12,7 +12,7 @@ import { invalidData } from '../system/failures.js';
 import { readText } from '../system/files.js';
 
 /** Which images a run tested on, and how its data is read. */
-export interface RunSplit extends DataKind {
+interface RunSplit extends DataKind {
   /** The run's training data, and its selected classes. */
   readonly data?: string | undefined;
   readonly classes?: string | undefined;

@@ -246,7 +246,7 @@ export interface Fact {
  * Compares the facts of all ranks, in the order of ranks, with those of rank 0.
  * @throws L2TError that names the first one that differs, and the rank.
  */
-export function requireEqualFacts(all: readonly (readonly Fact[])[]): void {
+function requireEqualFacts(all: readonly (readonly Fact[])[]): void {
   const [first = []] = all;
   all.forEach((facts, rank) => {
     // Options come first: a hash says less than an option from which it may follow.

@@ -134,7 +134,7 @@ export function damagedFile(file: string, problem: string, cause?: unknown): L2T
 const failureSchema = z.object({ code: z.string(), message: z.string() });
 
 /** Why a run failed: the code and the message of its error. */
-export type RunFailure = z.output<typeof failureSchema>;
+type RunFailure = z.output<typeof failureSchema>;
 
 /**
  * Reads why the last attempt of the run in a folder failed; undefined if it did not, or was not by `resumeOrStart`.

@@ -169,7 +169,7 @@ async function checkPresent(file: string, images: readonly Listed[], walk: Walk)
 }
 
 /** A row of a table. */
-export interface Row {
+interface Row {
   /** Its line in the file, from 1. */
   readonly line: number;
   /** By the names of the columns. In CSV every cell is a text; in JSON-lines it is any value. */
@@ -183,10 +183,10 @@ const piece = 2 ** 16;
 const longestRow = 2 ** 20;
 
 /** Checks whether a file is JSON-lines, by its name. */
-export const isJsonLines = (file: string): boolean => /\.jsonl$/i.test(file);
+const isJsonLines = (file: string): boolean => /\.jsonl$/i.test(file);
 
 /** The rows of a CSV file with a header, or of a file of JSON-lines: one object a line. */
-export async function* readTable(file: string): AsyncGenerator<Row, void> {
+async function* readTable(file: string): AsyncGenerator<Row, void> {
   const bytes = await readWhole(file, maxFileBytes);
   if (!isUtf8(bytes)) throw notUtf8(file, bytes);
   yield* isJsonLines(file) ? jsonRows(file, bytes) : csvRows(file, bytes);
@@ -199,7 +199,7 @@ function notUtf8(file: string, bytes: Buffer): L2TError {
 }
 
 /** The names of a table's columns; of JSON-lines those of the first line. */
-export async function readHeader(file: string): Promise<string[]> {
+async function readHeader(file: string): Promise<string[]> {
   for await (const { cells } of readTable(file)) return [...cells.keys()];
   throw invalidData(`${file} has no rows.`);
 }

@@ -36,7 +36,7 @@ export function understood<T>(what: string, call: () => T): T {
 const encodings = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'DELTA_BINARY_PACKED', 'DELTA_LENGTH_BYTE_ARRAY'];
 
 /** A column chunk as the footer describes it. */
-export interface ChunkFacts {
+interface ChunkFacts {
   readonly codec: string;
   readonly rows: number;
   /** How many of the column and the structs around it may be null. */

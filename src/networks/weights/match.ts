@@ -74,7 +74,7 @@ export function matchWeights(
 }
 
 /** Is it `num_batches_tracked` of PyTorch's batch norm, which is unused here? */
-export const isBatchCount = (name: string): boolean => /^(.*\.)?num_batches_tracked$/s.test(name);
+const isBatchCount = (name: string): boolean => /^(.*\.)?num_batches_tracked$/s.test(name);
 
 function requireFloats(tensor: Tensor, where: string): void {
   const { dtype, shape, data } = tensor;
