@@ -9,7 +9,7 @@ import { inspect, type Probe } from '../../setup/libtorch.mjs';
 import { L2TError } from '../errors.js';
 import { fetchFile } from '../system/download.js';
 import { fileAccess } from '../system/failures.js';
-import { fileError, makeFolder, reaching, requireRegular } from '../system/files.js';
+import { fileError, listFolder, makeFolder, reaching, requireRegular } from '../system/files.js';
 
 /** Bytes. Official archives have up to 4 GB. */
 const largestArchive = 2 ** 33;
@@ -83,12 +83,12 @@ const leftOverAfter = 24 * 3600 * 1000;
 
 /** Removes the temporary folders of killed processes, and puts back an old LibTorch that one of them had moved away. */
 async function removeLeftOvers(home: string, destination: string): Promise<void> {
-  for (const name of (await readdir(home)).filter((entry) => entry.startsWith(temporaryName))) {
+  for (const name of (await listFolder(home)).filter((entry) => entry.startsWith(temporaryName))) {
     const folder = join(home, name);
     const found = await stat(folder).catch(() => undefined);
     const old = join(folder, oldName);
-    // Another process may be just about to put a new one there: `replace` then tries again.
-    if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
+    // Another process may be just about to put a new one there: `replace` then tries again. It may also be faster.
+    if (existsSync(old) && !existsSync(destination)) await rename(old, destination).catch(() => {});
     if (found && Date.now() - found.mtimeMs > leftOverAfter) await rm(folder, { recursive: true, force: true });
   }
 }
@@ -112,7 +112,7 @@ function unfit(from: string, reason: string): L2TError {
 /** An archive holds one folder, libtorch/. `folder` may be that folder or its parent. */
 async function libtorchRoot(folder: string): Promise<string> {
   const inner = join(folder, 'libtorch');
-  return (await readdir(folder)).includes('libtorch') ? inner : folder;
+  return (await listFolder(folder)).includes('libtorch') ? inner : folder;
 }
 
 async function replace(root: string, destination: string, old: string): Promise<void> {
