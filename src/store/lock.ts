@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { open, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, constants as flags } from 'node:fs';
+import { type FileHandle, open, rm, stat, writeFile } from 'node:fs/promises';
 import { constants, hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -47,12 +47,17 @@ const holderFileOf = (folder: string): string => join(folder, holderName);
 const thisBoot = (): string =>
   createHash('sha256').update(readSystem('/proc/sys/kernel/random/boot_id')).digest('hex').slice(0, 12);
 
+/** The text of lock.holder, which is shorter. */
+async function textOf(file: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
 /** Reads the holder from its file; undefined if there is none, or another program wrote it. */
 async function readHolder(folder: string): Promise<Holder | undefined> {
   try {
     return await withFile(holderFileOf(folder), async (handle) => {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(1024), 0, 1024, 0);
-      const text = buffer.toString('utf8', 0, bytesRead);
+      const text = await textOf(handle);
       return { ...holderSchema.parse(JSON.parse(text)), text, beat: (await handle.stat()).mtimeMs };
     });
   } catch (error) {
@@ -117,7 +122,7 @@ function systemError(result: number): NodeJS.ErrnoException {
 const { EAGAIN, ENOLCK, EOPNOTSUPP, ENOSYS, ENOENT, ENOTDIR } = constants.errno;
 const lacksLocks = (result: number): boolean => [ENOLCK, EOPNOTSUPP, ENOSYS].includes(-result);
 
-/** Returns a folder's holder, to end a sentence; undefined if none. It writes nothing. @throws L2TError FILE_ACCESS. */
+/** Returns a folder's holder, to end a sentence; undefined if none. @throws L2TError FILE_ACCESS. */
 export async function holderOf(folder: string): Promise<string | undefined> {
   const found = environment().isLocked(lockOf(folder));
   if ([ENOENT, ENOTDIR].includes(-found)) return undefined;
@@ -195,9 +200,11 @@ export class FolderLock {
   /** Writes the same text again, instead of utimes, so that the time is that of the file system's own clock. */
   async #beat(): Promise<void> {
     try {
-      if ((await readHolder(this.folder))?.text !== this.text) return;
-      const file = await open(holderFileOf(this.folder), 'r+');
+      // O_NONBLOCK: a pipe in its place would hold the process up.
+      const file = await open(holderFileOf(this.folder), flags.O_RDWR | flags.O_NONBLOCK);
       try {
+        // Into the very file that was read: if another host replaces it meanwhile, the other's name stays.
+        if ((await textOf(file)) !== this.text) return;
         await file.write(this.text, 0);
         await file.sync();
       } finally {
