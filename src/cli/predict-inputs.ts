@@ -28,7 +28,7 @@ export async function gatherInputs(paths: readonly string[], signal: AbortSignal
   for (const path of paths) {
     if (path === standard) inputs.push({ file: path, image: await fromStandardInput(signal) });
     else {
-      for await (const { path: file, problem } of findImages(path, signal))
+      for await (const { path: file, problem } of findImages(path, { signal }))
         inputs.push({ file, image: problem ?? file });
     }
   }

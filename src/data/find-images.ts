@@ -6,7 +6,7 @@ import { refused } from '../options/check.js';
 import { throwIfAborted } from '../system/abort.js';
 import { fileAccess } from '../system/failures.js';
 import { imageFormats, isImageFile } from './decode.js';
-import { Walk } from './layout-reader.js';
+import { type ListingOptions, Walk } from './layout-reader.js';
 
 /** A file to read as an image; or a path at which there is none, and why. */
 interface FoundImage {
@@ -21,7 +21,7 @@ interface FoundImage {
  * below **, are left out.
  * @throws L2TError ABORTED. Everything else is told by `problem`, and does not end the iteration.
  */
-export async function* findImages(path: string, signal?: AbortSignal): AsyncGenerator<FoundImage, void> {
+export async function* findImages(path: string, listing: ListingOptions = {}): AsyncGenerator<FoundImage, void> {
   const status = await statusOf(path);
   const isPattern = status === undefined && (await patterns()).isDynamicPattern(path);
   if (!isPattern && !status?.isDirectory()) {
@@ -29,7 +29,7 @@ export async function* findImages(path: string, signal?: AbortSignal): AsyncGene
     return;
   }
   let none = true;
-  for await (const image of isPattern ? matching(path, signal) : imagesBelow(path, new Walk(path, { signal }))) {
+  for await (const image of isPattern ? matching(path, listing) : imagesBelow(path, new Walk(path, listing))) {
     none = false;
     yield image;
   }
@@ -43,7 +43,7 @@ export async function* findImages(path: string, signal?: AbortSignal): AsyncGene
 /** Imported where it is used, because most commands have no pattern. */
 const patterns = () => import('tinyglobby');
 
-async function* matching(pattern: string, signal: AbortSignal | undefined): AsyncGenerator<FoundImage, void> {
+async function* matching(pattern: string, { signal }: ListingOptions): AsyncGenerator<FoundImage, void> {
   const globOptions = {
     absolute: isAbsolute(pattern),
     expandDirectories: false,

@@ -120,7 +120,7 @@ export class Walk {
 
   constructor(
     private readonly folder: string,
-    private readonly options: ListingOptions = {},
+    readonly options: ListingOptions = {},
   ) {}
 
   /** Throws ABORTED if the signal has fired, and reports progress. Call it in every loop over entries. */

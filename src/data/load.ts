@@ -90,9 +90,9 @@ function withFold(dataset: Dataset, fold: number): Dataset {
 const anyImages: LayoutReader = {
   layout: 'folder',
   find: async (folder) => folder,
-  async open(folder) {
+  async open(folder, walk) {
     const files: string[] = [];
-    for await (const { path, problem } of findImages(folder)) {
+    for await (const { path, problem } of findImages(folder, walk.options)) {
       if (problem) throw problem;
       files.push(relative(folder, path));
     }

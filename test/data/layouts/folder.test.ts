@@ -134,7 +134,7 @@ describe('listing a folder that is no data set, or that is very large', { timeou
     expect(warnings).toEqual([expect.stringContaining('passed over 10001 entries')]);
   });
 
-  it('says how far it is, and ends at an abort', async () => {
+  it.each([undefined, false] as const)('says how far it is, and ends at an abort, labels: %s', async (labels) => {
     const folder = temporaryFolder();
     await writeClasses(folder, { a: 1 });
     fill(join(folder, 'a'), 1000);
@@ -150,7 +150,7 @@ describe('listing a folder that is no data set, or that is very large', { timeou
         listed.push(entries);
         if (listed.length === 2) controller.abort();
       };
-      expect(await failure(openDataset(folder, { signal: controller.signal, onListed }))).toMatchObject({
+      expect(await failure(openDataset(folder, { signal: controller.signal, onListed, labels }))).toMatchObject({
         code: 'ABORTED',
       });
     } finally {
