@@ -98,11 +98,12 @@ export class Inference {
       throwIfAborted('The inference', signal);
       const [{ logits, ...others }, next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
       throwIfAborted('The inference', signal);
-      let row = 0;
+      const { classes } = this.#source.network;
+      let at = 0;
       const outcomes = images.map((image) => {
         if (!isReadable(image)) return image;
-        const start = this.#source.network.classes * row++;
-        return (logits as Float32Array).subarray(start, start + this.#source.network.classes);
+        at += classes;
+        return (logits as Float32Array).subarray(at - classes, at);
       });
       yield { first, outcomes, ...others };
       images = next;
@@ -141,10 +142,8 @@ export class Inference {
     this.#session ??= openOnnx(onnx, this.#threads);
     const session = await this.#session;
     const batch = pixels.length / (this.size ** 2 * 3);
-    return this.#network.infer(
-      valuesOf(await session.run(normalised(pixels, normalisation, this.size), batch)),
-      features,
-    );
+    const result = await session.run(normalised(pixels, normalisation, this.size), batch);
+    return this.#network.infer(valuesOf(result), features);
   }
 
   /** The outputs for the images that could be read; empty if none could. */
@@ -153,8 +152,8 @@ export class Inference {
     const tensors = readable.length === 0 ? [] : await this.#run(Buffer.concat(readable), features);
     const named = (start: string) => tensors.filter(({ name }) => name.startsWith(start)).map(toFloats);
     const [logits] = named('logits');
-    const rows =
-      this.#source.network.classes === 0 ? readable.length : (logits?.length ?? 0) / this.#source.network.classes;
+    const { classes } = this.#source.network;
+    const rows = classes === 0 ? readable.length : (logits?.length ?? 0) / classes;
     if (rows !== readable.length) {
       throw new L2TError('INTERNAL', `The network gave ${rows} rows of outputs for ${readable.length} images.`);
     }
