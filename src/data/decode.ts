@@ -68,15 +68,10 @@ const isAvif = (start: Uint8Array): boolean => hasBrand(start, /^avi[fs]$/);
 
 /** Checks whether a HEIF file (AVIF and HEIC are of this kind) has one of these brands. */
 function hasBrand(start: Uint8Array, brand: RegExp): boolean {
-  const text = Buffer.from(start.subarray(0, startBytes)).toString('latin1');
-  if (text.length < 12 || text.slice(4, 8) !== 'ftyp') return false;
-  const length = Buffer.from(text, 'latin1').readUInt32BE(0);
-  return (
-    text
-      .slice(8, length)
-      .match(/.{4}/gs)
-      ?.some((each) => brand.test(each)) ?? false
-  );
+  const bytes = Buffer.from(start.subarray(0, startBytes));
+  if (bytes.length < 12 || bytes.toString('latin1', 4, 8) !== 'ftyp') return false;
+  const brands = bytes.toString('latin1', 8, bytes.readUInt32BE(0)).match(/.{4}/gs) ?? [];
+  return brands.some((each) => brand.test(each));
 }
 
 /** Decodes an image file to 8-bit RGB by `decodeBytes`. */
@@ -87,15 +82,13 @@ export async function decodeImage(file: string, reduction?: Reduction, limit?: n
 /**
  * Decodes the bytes of an image file to 8-bit RGB, with the same result as Pillow's `exif_transpose` and
  * `convert('RGB')`: the EXIF orientation is applied, as far as it can be read (for an AVIF, which says it in properties
- * of its own, these instead); embedded colour profiles are ignored;
- * alpha is dropped, not blended (transparent parts of a GIF become black); grey is repeated three times; 16 bits keep
- * their upper 8; CMYK is multiplied out; of an animation, the first picture is taken. `reduction` is called for every
- * format; only a JPEG is reduced by its result. A JPEG of 12 megapixels then takes four fifths of the time (factor 3) or
- * half of it (factor 5). Messages call the image `name`.
+ * of its own, these instead); embedded colour profiles are ignored; alpha is dropped, not blended (transparent parts of
+ * a GIF become black); grey is repeated three times; 16 bits keep their upper 8; CMYK is multiplied out; of an animation,
+ * the first picture is taken. `reduction` is called for every format; only a JPEG is reduced by its result. A JPEG of 12
+ * megapixels then takes four fifths of the time (factor 3) or half of it (factor 5). Messages call the image `name`.
  *
  * Throws INVALID_DATA if the content is damaged, of another format, above `limit` pixels (an AVIF: half of them) or
- * 100,000 pixels a side;
- * OUT_OF_MEMORY, OUT_OF_THREADS.
+ * 100,000 pixels a side; OUT_OF_MEMORY, OUT_OF_THREADS.
  */
 export async function decodeBytes(
   bytes: Uint8Array,

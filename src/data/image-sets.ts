@@ -21,11 +21,11 @@ import { fitImage } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import { addIdentities, type DataOptions, fingerprint, loadData, loadUnlabelled } from './load.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
-import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
+import { forEachImage, forEachParallel, type LoopOptions, type Resize } from './reading.js';
 import { type DivideOptions, divide } from './split.js';
 import { formatSplit } from './split-file.js';
 
-export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
+export interface ImageSetOptions extends LoopOptions {
   readonly folder: string;
   /** Side of the target's images, pixels. */
   readonly size: number;
@@ -71,7 +71,7 @@ export async function makeImageSets(
     );
   }
   const damaged: Damaged[] = [];
-  const pixels = new Map(await decodeAll(small, folder, { ...options, resize }, damaged));
+  const pixels = new Map(await decodeAll(small, options, resize, damaged));
   const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
   const seen = new Set<SetName>();
   for (const set of large.filter(({ name }) => trains(name))) {
@@ -257,16 +257,16 @@ export async function sampleShortSides(list: ImageList): Promise<readonly number
  */
 export async function decodeAll(
   lists: readonly { readonly name: SetName; readonly list: ImageList; readonly size: number }[],
-  folder: string,
-  { resize, ...options }: DecodeOptions,
+  options: LoopOptions & Pick<ImageSetOptions, 'folder'>,
+  resize: Resize,
   damaged: Damaged[],
 ): Promise<(readonly [SetName, Uint8Array])[]> {
-  const sets = lists.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
+  const sets = lists.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, options.folder) }));
   const decode = noting(damaged, async ({ list, size, pixels }: (typeof sets)[number], index) => {
     const image = await list.read(index);
     pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);
   });
-  await forEachImage(sets, folder, options, decode);
+  await forEachImage(sets, options.folder, options, decode);
   return sets.map(({ name, pixels }) => [name, pixels] as const);
 }
 

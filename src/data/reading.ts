@@ -12,12 +12,11 @@ export type Resize = NativeAddon['resize'];
 /** Deflate cannot compress better than this, so what announces more data is damaged. */
 export const maxDeflateRatio = 1032;
 
-/** Options of decoding. */
-export interface DecodeOptions {
-  readonly resize: Resize;
+/** Options of a loop over images. */
+export interface LoopOptions {
   /** Called after each image. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Aborts the decoding: it throws ABORTED. */
+  /** Aborts the loop: it throws ABORTED. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,7 +56,7 @@ const block = 256;
 export async function forEachImage<L extends { readonly list: { readonly count: number } }>(
   lists: readonly L[],
   folder: string,
-  { onProgress, signal }: Omit<DecodeOptions, 'resize'>,
+  { onProgress, signal }: LoopOptions,
   body: (entry: L, index: number) => Promise<void>,
 ): Promise<void> {
   const total = lists.reduce((sum, { list }) => sum + list.count, 0);

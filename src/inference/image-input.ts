@@ -21,8 +21,7 @@ export const aPixelLimit: Control<number> = {
 
 /**
  * Reads the list and its objects once, so that a getter cannot answer twice, and makes paths absolute. Messages name an
- * image by its path, or by its position, from 0. Encoded
- * images of more than `limit` pixels are refused.
+ * image by its path, or by its position, from 0. Encoded images of more than `limit` pixels are refused.
  * @throws L2TError INVALID_OPTION if an element is not an ImageInput; the content is checked when the image is read.
  */
 export function imageSource(images: readonly ImageInput[], limit?: number): ImageSource {

@@ -9,7 +9,7 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { decodeAll } from '../../src/data/image-sets.js';
 import { type CifarVariant, cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { openDataset } from '../../src/data/load.js';
-import type { DecodeOptions, Resize } from '../../src/data/reading.js';
+import type { LoopOptions, Resize } from '../../src/data/reading.js';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 import { splitNames } from '../../src/options/datasets.js';
 
@@ -113,7 +113,7 @@ export interface DecodedSplit {
 /** A data set with every image decoded, size × size × 3. */
 export async function decodeDataset(
   folder: string,
-  { size, ...options }: DecodeOptions & { readonly size: number },
+  { size, resize, ...options }: LoopOptions & { readonly size: number; readonly resize: Resize },
 ): Promise<
   Omit<Dataset, 'train' | 'validation' | 'test'> & {
     readonly [split in (typeof splitNames)[number]]: DecodedSplit | undefined;
@@ -122,7 +122,7 @@ export async function decodeDataset(
   const data = await openDataset(folder);
   const present = splitNames.flatMap((name) => (data[name] ? [{ name, list: data[name], size }] : []));
   const damaged: Damaged[] = [];
-  const decoded = await decodeAll(present, folder, options, damaged);
+  const decoded = await decodeAll(present, { ...options, folder }, resize, damaged);
   if (damaged[0]) throw damaged[0].error;
   const splits = present.map(({ name, list }, k) => [
     name,
