@@ -60,20 +60,14 @@ const longestText = 2 ** 29 - 32;
 
 /** The path is a folder, a pipe, a socket or a device: reading one of those may never end. */
 export class NotRegularFile extends Error {
-  constructor(
-    readonly found: 'a folder' | 'no regular file',
-    message: string,
-  ) {
-    super(message);
+  constructor(readonly found: 'a folder' | 'no regular file') {
+    super(`it is ${found === 'a folder' ? found : 'not a regular file'}: name a file`);
   }
 }
 
 /** @throws NotRegularFile. */
 export function requireRegular(stats: Stats): void {
-  if (stats.isDirectory()) {
-    throw new NotRegularFile('a folder', 'it is a folder: name a file');
-  }
-  if (!stats.isFile()) throw new NotRegularFile('no regular file', 'it is not a regular file: name a file');
+  if (!stats.isFile()) throw new NotRegularFile(stats.isDirectory() ? 'a folder' : 'no regular file');
 }
 
 /**
