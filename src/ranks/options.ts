@@ -10,12 +10,15 @@ const maxSize = 4096;
 const address = /^\[?(?<host>[^[\]\s]+?)\]?:(?<port>\d{1,5})$/;
 const addressForm = 'HOST:PORT of rank 0, with a port from 1 to 65535';
 
+/** Seconds. */
+export const defaultTimeout = 300;
+
 /** The option `group` of the API. */
 const groupSchema = z.strictObject({
   rank: whole(0, maxSize - 1, "this process's place among those of the run, from 0"),
   size: whole(1, maxSize, 'number of processes of the run'),
   master: text('host:port', addressForm, 'where rank 0 listens; the same for all ranks'),
-  timeout: between(1, 86_400, 'seconds that a rank waits for the others', { default: 300 }),
+  timeout: between(1, 86_400, 'seconds that a rank waits for the others', { default: defaultTimeout }),
   localRank: whole(0, maxSize - 1, "this process's place among those on its host (in the order of ranks)"),
   localSize: whole(1, maxSize, 'number of processes on this host (those with its host name)'),
 });
@@ -44,8 +47,6 @@ export const aGroup: Control<GroupOptions> = anObject<Pick<GroupOptions, 'rank' 
 
 /** The options of a group with the master's address taken apart. */
 export type CheckedGroup = GroupConfig & Pick<GroupOptions, 'localRank' | 'localSize'>;
-
-export const defaultTimeout = 300;
 
 /** @throws L2TError INVALID_OPTION. */
 export function checkGroup(given: GroupOptions): CheckedGroup {
