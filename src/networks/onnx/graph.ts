@@ -4,7 +4,7 @@ import { someOf } from '../../system/printable.js';
 import { dataTypes, type Message, typeNames } from './messages.js';
 
 /** The properties of an ONNX file that are read before it is run. */
-interface GraphFacts {
+export interface GraphFacts {
   /** The name of its input. */
   readonly input: string;
   /** Images of a run, where the file fixes their number. */
@@ -21,6 +21,7 @@ interface GraphFacts {
   readonly fromImages: ReadonlySet<string>;
   /** The stride of the convolution that cuts the images into patches, if there is one. */
   readonly patch: number | undefined;
+  /** The file's own entries: texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

@@ -30,16 +30,12 @@ export interface OnnxOptions {
 }
 
 /** A checked ONNX file, ready to be run. */
-export interface OnnxModel {
+export interface OnnxModel extends Pick<Probe, 'runtime' | 'batch' | 'input' | 'outputs'> {
   readonly path: string;
   /** SHA-256 of the whole file, in hexadecimal digits. */
   readonly sha256: string;
-  /** Version of onnxruntime-node. */
-  readonly runtime: string;
   /** Side of its images, pixels. */
   readonly size: number;
-  /** Images of a run, where the file fixes their number. */
-  readonly batch: number | undefined;
   /** How pixels in [0, 1] are normalised before the network reads them. */
   readonly normalisation: Normalisation;
   /** The origin of the normalisation, in words. */
@@ -51,12 +47,8 @@ export interface OnnxModel {
   /** 0 if its first output is not B×classes. */
   readonly classes: number;
   readonly classNames: readonly string[] | undefined;
-  /** Name of the input. */
-  readonly input: string;
   /** Name of the tensor of logits; undefined if there are no classes. */
   readonly logits: string | undefined;
-  /** Names of its outputs. */
-  readonly outputs: readonly string[];
   /** The file. */
   readonly bytes: Uint8Array;
 }

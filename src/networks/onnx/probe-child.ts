@@ -10,37 +10,34 @@ import { extended, onnxRuntime, openSession, wordsOf } from './runtime.js';
 
 async function probe({ path, sides, maps }: ProbeJob): Promise<Probe> {
   const bytes = await readFileBytes(path);
-  const facts = readGraph(decoded(bytes, path), path);
-  const passed = facts.passed.map(({ name }) => name);
-  const named = maps.filter((name) => facts.fromImages.has(name) && name !== facts.input);
-  const names = [...new Set([...passed, ...named, facts.logits])];
+  const { passed, fromImages, ...facts } = readGraph(decoded(bytes, path), path);
+  const depths = new Map(passed.map(({ name, depth }) => [name, depth]));
+  const named = maps.filter((name) => fromImages.has(name) && name !== facts.input);
+  const names = [...new Set([...depths.keys(), ...named, facts.logits])];
   const added = names.filter((name) => !facts.outputs.includes(name)).map((name) => ({ name }));
   const runtime = await onnxRuntime();
   const session = await openSession(runtime, extended(bytes, { output: added }), 1).catch((cause) => {
     throw invalidWeights(`ONNX Runtime does not load ${path}: ${wordsOf(cause)}`, cause);
   });
-  const { batch = 1, patch, metadata, logits } = facts;
+  const { batch = 1 } = facts;
+  const tried = facts.side === undefined ? sides : [facts.side];
   const failures: unknown[] = [];
-  for (const side of facts.side === undefined ? sides : [facts.side]) {
+  for (const side of tried) {
     const images = new runtime.Tensor('float32', new Float32Array(batch * 3 * side * side), [batch, 3, side, side]);
     try {
       const results = await session.run({ [facts.input]: images }, names);
-      const depths = new Map(facts.passed.map(({ name, depth }) => [name, depth]));
       const tensors = names.map((name): Probed => {
         const { dims = [], type = 'none' } = results[name] ?? {};
         return { name, dims, type, depth: depths.get(name) };
       });
-      return {
-        ...{ runtime: runtime.env.versions.node ?? '', input: facts.input, batch: facts.batch },
-        ...{ side, tensors, logits, outputs: facts.outputs, patch, metadata },
-      };
+      return { ...facts, runtime: runtime.env.versions.node ?? '', side, tensors };
     } catch (cause) {
       failures.push(cause);
     }
   }
-  const tried = (facts.side === undefined ? sides : [facts.side]).map((side) => `${side}×${side}`).join(', ');
+  const images = tried.map((side) => `${side}×${side}`).join(', ');
   throw invalidWeights(
-    `ONNX Runtime does not run ${path} on an image of ${tried}: ${wordsOf(failures[0])}`,
+    `ONNX Runtime does not run ${path} on an image of ${images}: ${wordsOf(failures[0])}`,
     failures[0],
   );
 }

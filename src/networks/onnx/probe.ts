@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type ErrorCode, L2TError } from '../../errors.js';
 import { invalidWeights } from '../../system/failures.js';
 import { memoryOf } from '../../system/limits.js';
+import type { GraphFacts } from './graph.js';
 
 /** The request to the child process. */
 export interface ProbeJob {
@@ -24,23 +25,13 @@ export interface Probed {
   readonly depth?: number | undefined;
 }
 
-/** The observed properties of a model. */
-export interface Probe {
+/** What a model's graph says, and what its run on one image showed. */
+export interface Probe extends Omit<GraphFacts, 'side' | 'passed' | 'fromImages'> {
   /** Version of ONNX Runtime. */
   readonly runtime: string;
-  /** Name of the input. */
-  readonly input: string;
-  /** Images of a run, where the file fixes their number. */
-  readonly batch?: number | undefined;
   /** Side of the image, pixels. */
   readonly side: number;
   readonly tensors: readonly Probed[];
-  /** The tensor with the logits, if it is B × classes. */
-  readonly logits: string;
-  readonly outputs: readonly string[];
-  /** The stride of the convolution that cuts the images into patches. */
-  readonly patch?: number | undefined;
-  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The compiled file, since a child has no loader of TypeScript. */
