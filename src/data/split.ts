@@ -13,16 +13,15 @@ import {
 } from './dataset.js';
 import { Random } from './random.js';
 
-interface SplitOptions {
+/** The options that decide which images train and which validate. */
+export interface DivideOptions {
+  /** The data set's folder, for error messages. */
+  readonly data: string;
   readonly seed: number;
   /** N: draw this many training images per class. If absent, all are taken. */
   readonly perClass?: number | undefined;
-  /** How many of a class's images validate: the X of `countHeldOut`. */
-  readonly validation: number;
-  /** The data set's folder, for error messages. */
-  readonly folder: string;
-  /** True if the test images were drawn from the training images; errors mention it. */
-  readonly testDrawn?: boolean | undefined;
+  /** How many of a class's images validate: the X of `countHeldOut`. If absent, none. */
+  readonly validation?: number | undefined;
 }
 
 /**
@@ -38,13 +37,15 @@ export function countHeldOut(validation: number, images: number): number {
  * Splits the training images into those that train and those held out for validation: ascending, disjoint indices. With
  * `perClass` N, N images per class are drawn first, including those held out. Each class is shuffled once,
  * independently of N, so the N drawn images are among the N + 1 drawn with the same seed. `rest`: those not drawn.
+ * `testDrawn`: the test images were drawn from the training images; errors mention it.
  *
  * Throws INVALID_DATA if a class has no images, fewer than N, or none left to train on.
  */
 export function splitTrain(
   labels: Int32Array,
   classNames: readonly string[],
-  { seed, perClass, validation, folder, testDrawn }: SplitOptions,
+  { data, seed, perClass, validation = 0 }: DivideOptions,
+  testDrawn?: boolean,
 ): Pick<Division, 'train' | 'validation'> & { readonly rest: Int32Array } {
   const random = new Random(seed);
   const train: number[][] = [];
@@ -55,13 +56,13 @@ export function splitTrain(
     if (images.length < Math.max(asked, 1)) {
       const kept = testDrawn ? ' beside the tenth that is kept for the test' : '';
       throw invalidData(
-        `${folder}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(asked, 1)} asked for.`,
+        `${data}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(asked, 1)} asked for.`,
       );
     }
     const heldOut = countHeldOut(validation, asked);
     if (heldOut >= asked) {
       throw invalidData(
-        `${folder}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${asked} images: hold out fewer.`,
+        `${data}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${asked} images: hold out fewer.`,
       );
     }
     random.shuffle(images);
@@ -119,14 +120,6 @@ export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList 
   );
 }
 
-/** The options that decide which images train and which validate. */
-export interface DivideOptions {
-  readonly data: string;
-  readonly perClass?: number | undefined;
-  readonly validation?: number | undefined;
-  readonly seed: number;
-}
-
 /**
  * The images of each set, not yet decoded, and their indices in the data set's own lists.
  *
@@ -135,7 +128,7 @@ export interface DivideOptions {
  */
 export function divide(dataset: Dataset, options: DivideOptions) {
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
-  const { data, perClass, validation: share, seed } = options;
+  const { data, validation: share } = options;
   // Each class needs an image to train on, besides the one taken for the test.
   const few = testDrawn ? countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0) : -1;
   if (few !== -1) {
@@ -152,8 +145,7 @@ export function divide(dataset: Dataset, options: DivideOptions) {
   const lists: { -readonly [name in keyof ImageLists]: ImageLists[name] } = { train, validation, test };
   let rest: ImageList | undefined;
   if (division === undefined) {
-    const split = { perClass, validation: share ?? 0, seed, folder: data, testDrawn };
-    const drawn = splitTrain(train.labels, classNames, split);
+    const drawn = splitTrain(train.labels, classNames, options, testDrawn);
     lists.train = subset(train, drawn.train);
     rest = subset(train, drawn.rest);
     const validationImages = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;

@@ -253,9 +253,9 @@ async function judging(options: CheckedTrainOptions, folder: string): Promise<Pa
   const dataset = await loadData({ ...dataOptions(options), data, drawTest: true });
   const { lists, division } = divide(dataset, { data, seed });
   const { train, validation } = splitTrain(lists.train.labels, dataset.classNames, {
+    data,
     seed,
     validation: 0.2,
-    folder: data,
   });
   const placed = (indices: Int32Array) => indices.map((index) => division.train[index] as number).sort();
   const file = join(folder, 'split.json');

@@ -10,7 +10,7 @@ import { writeClasses } from './generate.js';
 /** Three interleaved classes of 40, 25 and 9 images. */
 const labels = Int32Array.from({ length: 74 }, (_, image) => (image < 27 ? image % 3 : image < 59 ? image % 2 : 0));
 const classNames = ['a', 'b', 'c'];
-const base = { seed: 7, validation: 0.1, folder: 'DIR' };
+const base = { seed: 7, validation: 0.1, data: 'DIR' };
 const classesOf = (indices: Int32Array) =>
   countPerClass(
     indices.map((image) => labels[image] as number),
