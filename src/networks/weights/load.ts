@@ -1,7 +1,7 @@
 import { L2TError } from '../../errors.js';
 import { itemSize, type TensorMap } from '../../native/tensor.js';
 import { invalidWeights } from '../../system/failures.js';
-import { readFileBytes } from '../../system/files.js';
+import { readAll, readFileBytes, withFile } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { type PickleValue, TensorRef } from './pickle-values.js';
 import { isPth, openPth } from './pth.js';
@@ -42,11 +42,14 @@ export async function loadWeights(path: string): Promise<Weights> {
   );
 }
 
+/** Number of bytes at a file's start that show its format. */
+const startBytes = 16;
+
 /** Does the file begin as those do that `loadWeights` reads? False if there is no such file. */
 export async function holdsWeights(path: string): Promise<boolean> {
   try {
-    const bytes = await readFileBytes(path);
-    return isPth(bytes) || isSafetensors(bytes);
+    const start = await withFile(path, (handle, size) => readAll(handle, Math.min(size, startBytes)));
+    return isPth(start) || isSafetensors(start);
   } catch (error) {
     if (error instanceof L2TError && error.code === 'FILE_ACCESS') return false;
     throw error;
