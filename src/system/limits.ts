@@ -21,13 +21,17 @@ export function readSystem(path: string): string {
   }
 }
 
-/** The most memory that this process has had (VmHWM), in bytes. */
-export const peakOfProcess = (): number =>
-  1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readSystem('/proc/self/status'))?.[1]);
+/** A size in a process's status file, in bytes; 0 if the process has ended. */
+function statusBytes(field: string, process: number | 'self' = 'self'): number {
+  const text = readSystem(`/proc/${process}/status`);
+  return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0);
+}
 
-/** The memory that a process has now (VmRSS), in bytes; 0 if it has ended. */
-export const memoryOf = (pid: number): number =>
-  1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readSystem(`/proc/${pid}/status`))?.[1] ?? 0);
+/** The most memory that this process has had, in bytes. */
+export const peakOfProcess = (): number => statusBytes('VmHWM');
+
+/** The memory that a process has now, in bytes; 0 if it has ended. */
+export const memoryOf = (pid: number): number => statusBytes('VmRSS', pid);
 
 /** The messages are the same as in native/core/limits.cc. */
 function outOfThreads(cause: unknown): L2TError {
@@ -75,7 +79,7 @@ const loading = 1.2e9;
  */
 export function requireRoomToLoad(): void {
   const limit = addressSpace();
-  const taken = Number(/^VmSize:\s*(\d+) kB/m.exec(readSystem('/proc/self/status'))?.[1] ?? 0) * 1024;
+  const taken = statusBytes('VmSize');
   if (taken + loading <= limit) return;
   const message = `Out of memory: the process is limited to ${megabytes(limit)} of address space (ulimit -v), of which it has taken ${megabytes(taken)}, and loading LibTorch takes another ${megabytes(loading)}. Raise the limit.`;
   throw new L2TError('OUT_OF_MEMORY', message);
