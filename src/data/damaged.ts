@@ -26,7 +26,7 @@ export interface Damaged {
 export const isDamage = (error: unknown): error is L2TError =>
   error instanceof L2TError && error.code === 'INVALID_DATA';
 
-/** `body`, with which a loop goes on after a damaged image: the image is added to `damaged`. */
+/** Returns `body` for a loop that goes on after a damaged image, which is added to `damaged`. */
 export const noting =
   <S extends { readonly name: SetName }>(damaged: Damaged[], body: (set: S, index: number) => Promise<void>) =>
   async (set: S, index: number): Promise<void> => {

@@ -25,7 +25,7 @@ import { forEachImage, forEachParallel, type LoopOptions, type Resize } from './
 import { type DivideOptions, divide } from './split.js';
 import { formatSplit } from './split-file.js';
 
-export interface ImageSetOptions extends LoopOptions {
+interface ImageSetOptions extends LoopOptions {
   readonly folder: string;
   /** Side of the target's images, pixels. */
   readonly size: number;
@@ -284,7 +284,7 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
   );
 }
 
-export type TrainingDataOptions = DataOptions &
+type TrainingDataOptions = DataOptions &
   DivideOptions &
   Omit<ImageSetOptions, 'folder' | 'check'> & {
     /** Paths of images without labels, or `rest`: the training images that `perClass` leaves out. */

@@ -31,7 +31,7 @@ export async function requireEntries(
   );
 }
 
-/** The groups of `pattern`, which messages call `form`, in each line of a text file. Blank lines are ignored. */
+/** The groups of `pattern` in each line of a text file, without blank lines. `form`: the pattern in words, for messages. */
 export async function readRows(file: string, pattern: RegExp, form: string): Promise<string[][]> {
   const lines = (await readWhole(file, maxListBytes)).toString('utf8').split('\n');
   const rows: string[][] = [];

@@ -9,7 +9,7 @@ import { fileError } from './files.js';
 /** Milliseconds without any data after which the download fails. */
 const patience = 60_000;
 const mostRedirects = 5;
-/** The system's errors that are not of the network. */
+/** Codes of errors of the disk, not of the network. */
 const ofDisk = /^E(NOSPC|DQUOT|FBIG|ACCES|PERM|ROFS|ISDIR|NOENT|NOTDIR|IO)$/;
 
 interface Fetching {

@@ -180,7 +180,7 @@ export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.tmp$
 /** Folders that are locked by this thread, by absolute path. Each has what checks that the lock is still held. */
 const guards = new Map<string, () => Promise<void>>();
 
-/** Has `check` called before each write into `folder` takes effect. Returns what ends this. */
+/** Has `check` called before each write into `folder` takes effect. Returns a function that ends this. */
 export function guardWrites(folder: string, check: () => Promise<void>): () => void {
   const path = resolve(folder);
   guards.set(path, check);

@@ -208,10 +208,7 @@ function checkSameClasses(
 
 function toList(root: string, classes: readonly ClassFolder[] | undefined): ImageList | undefined {
   if (classes === undefined) return undefined;
+  const files = classes.flatMap(({ images }) => images);
   const labels = classes.flatMap(({ images }, label) => images.map(() => label));
-  return imageFiles(
-    root,
-    classes.flatMap(({ images }) => images),
-    labels,
-  );
+  return imageFiles(root, files, labels);
 }

@@ -77,7 +77,7 @@ export function readGraph(model: Message<'ModelProto'>, file: string): GraphFact
 
 const namesOf = (values: readonly { readonly name?: string }[]): string[] => values.map(({ name = '' }) => name);
 
-/** Returns what checks one graph with its subgraphs. It counts the nodes of all calls. */
+/** Returns a function that checks a graph and its subgraphs. It counts the nodes of all its calls together. */
 function checker(file: string) {
   let nodes = 0;
   const inside = (tensor: Message<'TensorProto'> | undefined | null): void => {
