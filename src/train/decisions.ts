@@ -23,10 +23,14 @@ const candidate = z.object({
 
 /** The kinds of decisions, in the order of the stages. */
 const kinds = {
-  /** The images, and how long one takes to be read. `fewest`: training images of the smallest class. */
+  /**
+   * The images, and how long one takes to be read. `fewest`: training images of the smallest class; `side`: the median of
+   * their short sides, pixels.
+   */
   data: z.object({
     classes: z.int(),
     fewest: z.int(),
+    side: z.number(),
     images: z.object({ train: z.int(), validation: z.int(), test: z.int(), secondsPerImage: z.number() }),
   }),
   /** The source's network (without one, the usual target), and a step of its training. `fits`: it is within the budget. */

@@ -105,8 +105,7 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;
   const { maxMs, maxParams, maxMb, device = 'cpu' } = options;
   const data = required(trainSchema, options, 'data');
-  let side = 0;
-  const { classes, fewest, images } = await decisions.decide('data', async () => {
+  const { classes, fewest, side, images } = await decisions.decide('data', async () => {
     const { layout, imageColumn, labelColumn } = options;
     const report = await checkData({ data, layout, imageColumn, labelColumn, classes: options.classes, signal });
     const damaged = report.splits.flatMap((split) => split.damaged);
@@ -118,13 +117,13 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
     }
     if (report.shared.length > 0)
       warn(`${report.shared.length} images are in two splits (l2t-native data check lists them)`);
-    side = report.splits[0]?.short?.median ?? 0;
     const dataset = await loadData({ ...dataOptions(options), data, drawTest: true, signal });
     const { lists } = divide(dataset, { ...dataOptions(options), data, seed });
     const names = dataset.classNames.length;
     return {
       classes: names,
       fewest: smallest(countPerClass(lists.train.labels, names)),
+      side: report.splits[0]?.short?.median ?? 0,
       images: {
         train: lists.train.count,
         validation: lists.validation?.count ?? 0,
