@@ -154,6 +154,18 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     expect((await runLine(runs[4] as string, out)).stderr).toMatch(/holds a run with other options \(--lr\)/);
   });
 
+  it('does not count a run that started from another network than the plan had', async () => {
+    const out = newPath();
+    const file = join(temporaryFolder(), 'source.safetensors');
+    cpSync(source, file);
+    const { runs } = await planComparison(out, { ...options(), source: file, methods: 'finetune-source', seeds: 1 });
+    cpSync(await tinySource({ width: 0.25, classes: 3 }), file);
+    expect((await runLine(runs[0] as string, out)).code).toBe(0);
+    expect((await collect(out)).unfinished).toMatchObject([
+      { state: 'failed', why: expect.stringContaining('has changed since') },
+    ]);
+  });
+
   it('has runs whose sources read larger images, beside runs without one', async () => {
     const [out, data] = [temporaryFolder(), temporaryFolder()];
     const pixels = pattern(1, 48);
