@@ -254,6 +254,8 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     await planCurve(out, { ...experiment, perClass: '5,6' });
     expect(linesOf(out).map((line) => /--out (\S+)/.exec(line)?.[1])).toEqual(['scratch-5-0', 'scratch-6-0']);
     await expect(planComparison(out, experiment)).rejects.toThrow(/holds an experiment already \(plan\.yaml\)/);
+    const again = await cli(['compare', ...flagsOf(experiment), '--plan', './run/'], { cwd: join(out, '..') });
+    expect(again.stderr).toMatch(/holds an experiment already \(plan\.yaml\)/);
     const { code, stderr } = await cli(['compare', '--resume', out]);
     expect([code, stderr]).toEqual([
       1,
