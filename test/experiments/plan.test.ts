@@ -9,6 +9,7 @@ import {
   planComparison,
   planCurve,
   type RunEvent,
+  report,
   resumeComparison,
   resumeOrStart,
 } from '../../src/index.js';
@@ -261,6 +262,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
       1,
       expect.stringMatching(/was begun by l2t-native curve: l2t-native curve --resume/),
     ]);
+    await expect(report(out, { threads: 1 })).rejects.toThrow(/computes nothing/);
     await expect(collect(temporaryFolder())).rejects.toThrow(/holds no experiment/);
   });
 
