@@ -12,8 +12,8 @@ import {
   refused,
 } from '../options/check.js';
 import { helpGroups } from '../options/marks.js';
-import { yamlOptions } from '../options/options-file.js';
 import { flagOf, named } from '../options/spelling.js';
+import { yamlOptions } from '../options/yaml.js';
 import { fileAccess } from '../system/failures.js';
 
 export type Schema = z.ZodObject<Record<string, z.ZodType>>;
