@@ -9,12 +9,12 @@ import {
 import type { Follow } from '../experiments/pool.js';
 import { unfinishedLines } from '../experiments/run-states.js';
 import { experimentTable } from '../experiments/table.js';
-import { isPath, refused } from '../options/check.js';
+import { isPath, refused, type Schema } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
 import type { RunEvent } from '../run/events.js';
 import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
-import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions, type Schema } from './flags.js';
+import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { addJsonFlags, printJsonLine, withLastLine } from './json-lines.js';

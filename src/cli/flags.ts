@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import type * as z from 'zod';
 import {
   type About,
   aboutField,
@@ -10,13 +9,12 @@ import {
   isPath,
   longFlagOf,
   refused,
+  type Schema,
 } from '../options/check.js';
 import { helpGroups } from '../options/marks.js';
 import { flagOf, named } from '../options/spelling.js';
 import { yamlOptions } from '../options/yaml.js';
 import { fileAccess } from '../system/failures.js';
-
-export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** The row that each flag was made from, for completion. */
 const rows = new WeakMap<Option, About>();

@@ -37,7 +37,9 @@ export function changePaths({ allowed, words = [] }: About, value: unknown, chan
  */
 export const absolutePath = (path: string): string => (isCommandLine() ? path : resolve(path));
 
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
+/** A table of options: its keys are their names, and each of its fields carries its row (row.ts). */
+export type Schema = z.ZodObject<Record<string, z.ZodType>>;
+
 /** A schema's options before defaults are filled in: each may be absent. */
 export type Given<S extends Schema> = Partial<z.output<S>>;
 

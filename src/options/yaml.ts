@@ -1,12 +1,9 @@
 import { isScalar, Lexer, LineCounter, parseDocument, type Scalar, visit, type YAMLError, type YAMLMap } from 'yaml';
-import type * as z from 'zod';
 import type { L2TError } from '../errors.js';
 import { fileAccess, invalidOption } from '../system/failures.js';
 import { NotRegularFile, readText } from '../system/files.js';
 import { shown } from '../system/printable.js';
-import { checkOptions, type Given } from './check.js';
-
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
+import { checkOptions, type Given, type Schema } from './check.js';
 
 // Limits on length (characters) and nesting. Options and records are 3 deep, and 21,000 class names take half a
 // megabyte. The parser takes about 300 bytes of memory for each byte, and its time grows with the square of the depth.
