@@ -19,19 +19,18 @@ import {
   type ProposeOptions,
   proposeOptions,
 } from '../train/proposal.js';
-import { addFlags, flagOptions } from './flags.js';
+import { addFlags, type Flags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
 import { say, withProgress } from './progress.js';
 import { onTerminal, Questions } from './questions.js';
 
 type Options = Given<typeof proposeSchema>;
-type Flags = { readonly yes?: boolean; readonly json?: boolean } & Record<string, unknown>;
 
 export function register(command: Command): void {
   addFlags(command, initSchema, 'What is not given is asked or proposed.')
     .option('--yes', 'ask nothing, and take what is proposed')
     .option('--json', 'print what was written as one JSON document')
-    .action((flags: Flags) => init(flags));
+    .action(init);
 }
 
 async function init(flags: Flags): Promise<void> {

@@ -11,13 +11,11 @@ import { predictSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
 import { invalidOption } from '../system/failures.js';
-import { addFlags, flagOptions } from './flags.js';
+import { addFlags, type Flags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { formats, type Outcome } from './predict-formats.js';
 import { gatherInputs, type Input } from './predict-inputs.js';
 import { Progress } from './progress.js';
-
-type Flags = { readonly json?: boolean; readonly csv?: boolean } & Record<string, unknown>;
 
 const images =
   'image files (PNG, JPEG, WebP, GIF or AVIF); folders, for all images in them and in their folders, sorted; patterns in ' +
