@@ -64,7 +64,7 @@ export interface TrainCandidate {
 export const learningOptions = { method: 'fm', beta: 1.5 } as const;
 
 /** Minimum number of training images of a class for a race, which a fifth of them judges. */
-const minForRace = 10;
+export const minForRace = 10;
 
 /** Returns the options with absolute paths, device and threads, checked as far as possible without reading images. */
 export async function complete(options: CheckedTrainOptions, signal?: AbortSignal): Promise<CheckedTrainOptions> {
