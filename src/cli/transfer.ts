@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
-import { resumeOrStart } from '../run/resume.js';
-import { type TransferOptions, transfer } from '../run/transfer.js';
+import { resumeOrStart, type TransferOptions, transfer } from '../run/transfer.js';
 import { addExamples, addFlags, type Flags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { addJsonFlags } from './json-lines.js';
