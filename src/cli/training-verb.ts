@@ -85,8 +85,9 @@ async function requireUnfinished(folder: string, flags: Flags): Promise<void> {
   );
 }
 
-function toJson({ network: _, steps: __, ...result }: RunResult): object {
-  return result;
+/** Returns what --json prints, first where things are. */
+function toJson({ network: _, steps: __, run, checkpoint, report, method, lr, ...result }: RunResult): object {
+  return { run, checkpoint, report, method, lr, ...result };
 }
 
 /** Returns the end of a phrase, after the number of images that were tested. */
