@@ -66,7 +66,7 @@ export const machineLine = ({ gemmGflops, bandwidthGBs }: MachineSpeed): string 
   `this machine at best: ${gemmGflops.toFixed(0)} GFLOP/s (float32 products), ${bandwidthGBs.toFixed(0)} GB/s of memory`;
 
 /** Formats the result of `bench` for a terminal. */
-export function formatBench(result: BenchResult): string {
+function formatBench(result: BenchResult): string {
   const { cases, machine, ratio } = result;
   const { about, batch } = benchCases[result.case];
   const other = result.batch === batch ? '' : `, but batch ${result.batch}`;

@@ -14,7 +14,7 @@ import {
 import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, toggle, whole } from './row.js';
 import { common, network, training } from './training-rows.js';
 
-export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
+const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */

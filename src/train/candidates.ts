@@ -29,7 +29,7 @@ export const candidateSchema = z.object({
 export type Candidate = Readonly<z.output<typeof candidateSchema>>;
 
 /** Limits on the result's cost; absent: no limit. */
-export interface Budget {
+interface Budget {
   readonly maxMs?: number | undefined;
   readonly maxParams?: number | undefined;
   readonly maxMb?: number | undefined;
@@ -40,7 +40,7 @@ const sizes = [32, 64, 128, 224];
 /** Variants with the costs of resnet20 and resnet32: a race between them and those would only take time. */
 const variants: readonly NetworkName[] = ['resnet20_a', 'resnet32_a'];
 /** Maximum numbers of candidates of a race, and of those that are timed to find them. */
-export const maxCandidates = 8;
+const maxCandidates = 8;
 const maxTimed = 16;
 
 /** @throws L2TError INVALID_OPTION if the images are too small for the network. */

@@ -31,7 +31,7 @@ export const imagesSchema = z.object({
 export type Images = Readonly<z.output<typeof imagesSchema>>;
 
 /** Seconds of a run besides its epochs, and of an epoch. */
-export interface Cost {
+interface Cost {
   readonly once: number;
   readonly epoch: number;
 }
@@ -70,7 +70,7 @@ export type Schedule = Readonly<z.output<typeof scheduleSchema>>;
 const maxEpochs = 200;
 /** Epochs of a race's first round: with fewer than these, chance would decide. */
 const [minRaceEpochs, maxRaceEpochs] = [5, 10];
-export const rounds = 3;
+const rounds = 3;
 /** Parts of the whole time: the source where a smaller network follows; the race; the same from scratch; a reserve. */
 const shares = { source: 1 / 4, race: 1 / 4, scratch: 1 / 5, reserve: 1 / 20 };
 /** Seconds to begin a run, and to write its report. */
