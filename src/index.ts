@@ -94,9 +94,16 @@ export type {
   StartEvent,
   WarningEvent,
 } from './run/events.js';
-export { type ResumeOptions, resume, resumeOrStart } from './run/resume.js';
 export type { Run, RunControl, RunResult } from './run/run.js';
-export { type PretrainOptions, pretrain, type TransferOptions, transfer } from './run/transfer.js';
+export {
+  type PretrainOptions,
+  pretrain,
+  type ResumeOptions,
+  resume,
+  resumeOrStart,
+  type TransferOptions,
+  transfer,
+} from './run/transfer.js';
 export type { FinetunedSource, FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';
 export type { Candidate } from './train/candidates.js';

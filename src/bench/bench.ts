@@ -30,7 +30,7 @@ export interface EngineTiming extends PeakMemory, ReturnType<Subject['timing']> 
 
 export type BenchResult = Awaited<ReturnType<typeof bench>>;
 
-export interface BenchOptions extends Omit<BenchSettings, 'threads'> {
+interface BenchOptions extends Omit<BenchSettings, 'threads'> {
   /** Absent: all cores. */
   readonly threads?: number | undefined;
   readonly engines: readonly EngineName[];

@@ -5,7 +5,7 @@ import type { NetworkName } from '../options/networks.js';
 import { sum } from '../system/statistics.js';
 
 /** Work that is timed: one iteration of a method, all pairs, float32. */
-export interface BenchCase {
+interface BenchCase {
   readonly about: string;
   readonly method: MethodName;
   readonly source: NetworkSpec & { readonly name: NetworkName };

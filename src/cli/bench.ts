@@ -9,7 +9,7 @@ import { choice, listed, text, whole } from '../options/row.js';
 import { invalidOption } from '../system/failures.js';
 import { printableJson } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
-import { addFlags, flagOptions, labelOf } from './flags.js';
+import { addFlags, type Flags, flagOptions, labelOf } from './flags.js';
 import { say } from './progress.js';
 import { table } from './table.js';
 
@@ -31,7 +31,7 @@ export function register(command: Command): void {
   addFlags(command, schema)
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}`).join('\n')}`)
-    .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (flags: Flags) => {
       const options = flagOptions(schema, flags);
       const or = <K extends keyof typeof options>(key: K) => options[key] ?? defaultOf(schema, key);
       const [name, rounds] = [or('case'), or('rounds')];
@@ -66,7 +66,7 @@ export const machineLine = ({ gemmGflops, bandwidthGBs }: MachineSpeed): string 
   `this machine at best: ${gemmGflops.toFixed(0)} GFLOP/s (float32 products), ${bandwidthGBs.toFixed(0)} GB/s of memory`;
 
 /** Formats the result of `bench` for a terminal. */
-export function formatBench(result: BenchResult): string {
+function formatBench(result: BenchResult): string {
   const { cases, machine, ratio } = result;
   const { about, batch } = benchCases[result.case];
   const other = result.batch === batch ? '' : `, but batch ${result.batch}`;

@@ -1,6 +1,5 @@
 import { Argument, type Command } from 'commander';
 import { presets } from '../experiments/presets.js';
-import { namesOf, takesSome } from '../options/check.js';
 import { publishedNames } from '../options/sources.js';
 import { spelled } from '../options/spelling.js';
 import { rowOfFlag } from './flags.js';
@@ -70,7 +69,7 @@ function wordsOf(program: Command, others: Readonly<Record<string, readonly stri
       const row = rowOfFlag(option);
       const [, placeholder = ''] = option.flags.split(' ');
       const value = row
-        ? completionOf(placeholder, namesOf(row.allowed), takesSome(row.allowed))
+        ? completionOf(placeholder, row.names, row.value === 'list')
         : named(placeholder, option.argChoices);
       return {
         long: option.long ?? option.flags,
@@ -96,7 +95,7 @@ function wordsOf(program: Command, others: Readonly<Record<string, readonly stri
 }
 
 /** Returns how to complete a value. Its placeholder says whether it is a file (or either), or a folder. */
-function completionOf(placeholder: string, names: readonly string[], several = false) {
+function completionOf(placeholder: string, names: readonly string[] = [], several = false) {
   const kind = (): keyof typeof kinds => {
     if (names.length > 0) return several ? 'several' : 'names';
     if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';

@@ -4,7 +4,7 @@ import { dataCheckSchema } from '../options/schemas.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
 import { largest, smallest } from '../system/statistics.js';
 import { exitCodes } from './failure.js';
-import { addFlags, flagOptions } from './flags.js';
+import { addFlags, type Flags, flagOptions } from './flags.js';
 import { withProgress } from './progress.js';
 import { table } from './table.js';
 
@@ -22,7 +22,7 @@ export function register(command: Command): void {
     .argument('<dir>', 'the data set');
   addFlags(check, schema)
     .option('--json', 'print it as one JSON document')
-    .action(async (data: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (data: string, flags: Flags) => {
       const options = flagOptions(schema, flags);
       const report = await withProgress(({ listing, data: read }, signal) =>
         checkData({ ...options, data, signal, onListed: listing, onProgress: read }),

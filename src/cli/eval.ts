@@ -5,7 +5,7 @@ import { checkpointForms } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printableJson, shown } from '../system/printable.js';
 import { largest, percent } from '../system/statistics.js';
-import { addFlags, mergedOptions } from './flags.js';
+import { addFlags, type Flags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { withProgress } from './progress.js';
 import { table } from './table.js';
@@ -16,7 +16,7 @@ export function register(command: Command): void {
   addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
-    .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (checkpoint: string, flags: Flags) => {
       const group = groupOf(flags);
       const options = await beforeJoining(group, () => mergedOptions(evaluateSchema, flags));
       const result = await withProgress(({ listeners }, signal) =>

@@ -9,27 +9,18 @@ import {
 import type { Follow } from '../experiments/pool.js';
 import { unfinishedLines } from '../experiments/run-states.js';
 import { experimentTable } from '../experiments/table.js';
-import { isPath, refused } from '../options/check.js';
+import { isPath, refused, type Schema } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
 import type { RunEvent } from '../run/events.js';
 import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
-import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions, type Schema } from './flags.js';
+import { addFlags, type Flags, flagOptions, folderToResume, mergedOptions, requireAlone } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { addJsonFlags, printJsonLine, withLastLine } from './json-lines.js';
 import { withProgress } from './progress.js';
 import { Stage } from './stage.js';
 import { table } from './table.js';
-
-export interface ExperimentFlags {
-  readonly resume?: string;
-  readonly plan?: string;
-  readonly collect?: string;
-  readonly json?: boolean;
-  readonly jsonLines?: boolean;
-  readonly [key: string]: unknown;
-}
 
 /** Adds an experiment's options, and the flags that all experiments have. `defaults` as in `addFlags`. */
 export function addExperimentFlags(command: Command, schema: Schema, defaults?: string): Command {
@@ -44,6 +35,8 @@ export function addExperimentFlags(command: Command, schema: Schema, defaults?: 
   return addJsonFlags(command);
 }
 
+const besideResume = ['json', 'jsonLines', ...Object.keys(resumableSchema.shape)];
+
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 
 /** The actions of an experiment's verb. */
@@ -56,7 +49,7 @@ interface ExperimentActions<Options, PlanOptions> {
 /** Runs the verb of an experiment, with progress, Ctrl-C and the table. */
 export async function runExperiment<Options, PlanOptions>(
   schema: Schema,
-  flags: ExperimentFlags,
+  flags: Flags,
   actions: ExperimentActions<Options, PlanOptions>,
 ): Promise<void> {
   if (flags.jsonLines && (flags.plan ?? flags.collect) !== undefined)
@@ -75,7 +68,7 @@ export async function runExperiment<Options, PlanOptions>(
       const folder = folderToResume(flags);
       if (folder === undefined)
         return actions.begin({ ...(await mergedOptions(schema, flags)), ...control } as Options);
-      requireAlone(flags);
+      requireAlone(flags, 'resume', "the experiment's own options", besideResume);
       return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...control });
     });
   if (flags.jsonLines) return withLastLine(body);
@@ -86,7 +79,7 @@ export async function runExperiment<Options, PlanOptions>(
 /** Does `--plan`: checks everything, and writes the commands. */
 async function writePlan<PlanOptions>(
   schema: Schema,
-  flags: ExperimentFlags,
+  flags: Flags,
   plan: ExperimentActions<unknown, PlanOptions>['plan'],
 ): Promise<void> {
   const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
@@ -107,34 +100,18 @@ Then make the table, complete or not: ${printable(collectCommand('compare', out)
 }
 
 /** Does `--collect`: prints the table, and the runs that it lacks. */
-async function collectRuns(flags: ExperimentFlags): Promise<void> {
+async function collectRuns(flags: Flags): Promise<void> {
   const folder = folderOf('collect', flags);
-  requireAlone(flags, 'collect', 'the options of the plan', []);
+  requireAlone(flags, 'collect', 'the options of the plan', ['json']);
   const result = await interruptible((signal) => collect(folder, { signal, onWarning }));
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
 /** Returns the folder given to a flag. */
-function folderOf(flag: 'plan' | 'collect', flags: ExperimentFlags): string {
+function folderOf(flag: 'plan' | 'collect', flags: Flags): string {
   const folder = flags[flag] as string;
   if (isPath(folder)) return folder;
   throw refused(`--${flag}`, folder, 'a folder');
-}
-
-function requireAlone(
-  flags: ExperimentFlags,
-  flag = 'resume',
-  subject = "the experiment's own options",
-  others = Object.keys(resumableSchema.shape),
-): void {
-  const beside = [flag, 'json', ...(flag === 'resume' ? ['jsonLines'] : []), ...others];
-  const first = givenFlags(flags).find(([key]) => !beside.includes(key));
-  if (first === undefined) return;
-  const only = beside.slice(1).map(labelOf);
-  const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
-  throw invalidOption(
-    `${labelOf(first[0])} cannot accompany --${flag}, which goes on with ${subject}: only ${list} can.`,
-  );
 }
 
 function format({ out, rows, conclusions, report, unfinished }: ExperimentResult): string {

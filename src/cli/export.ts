@@ -4,7 +4,7 @@ import { required } from '../options/check.js';
 import { checkpointForms } from '../options/networks.js';
 import { exportSchema } from '../options/schemas.js';
 import { counted, printable, printableJson } from '../system/printable.js';
-import { addFlags, mergedOptions } from './flags.js';
+import { addFlags, type Flags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 
@@ -13,7 +13,7 @@ export function register(command: Command): void {
   addFlags(command, exportSchema)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print what was written as one JSON document')
-    .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (checkpoint: string, flags: Flags) => {
       const options = await mergedOptions(exportSchema, flags);
       required(exportSchema, options, 'to');
       const { warn, note } = new Progress();

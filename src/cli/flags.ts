@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import type * as z from 'zod';
 import {
   type About,
   aboutField,
@@ -10,13 +9,20 @@ import {
   isPath,
   longFlagOf,
   refused,
+  type Schema,
 } from '../options/check.js';
 import { helpGroups } from '../options/marks.js';
-import { yamlOptions } from '../options/options-file.js';
 import { flagOf, named } from '../options/spelling.js';
-import { fileAccess } from '../system/failures.js';
+import { yamlOptions } from '../options/yaml.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
 
-export type Schema = z.ZodObject<Record<string, z.ZodType>>;
+/** The flags of a verb, as commander parsed them; those of several verbs are named. */
+export interface Flags {
+  readonly resume?: string;
+  readonly json?: boolean;
+  readonly jsonLines?: boolean;
+  readonly [key: string]: unknown;
+}
 
 /** The row that each flag was made from, for completion. */
 const rows = new WeakMap<Option, About>();
@@ -70,31 +76,43 @@ function inHelpOrder(schema: Schema) {
 }
 
 /** Returns the flags that were given. */
-export const givenFlags = (parsed: Readonly<Record<string, unknown>>): [string, unknown][] =>
+export const givenFlags = (parsed: Flags): [string, unknown][] =>
   Object.entries(parsed).filter(([, value]) => value !== undefined);
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 
 /** Returns the name of a flag's option in messages; it may be one that only the command line has. */
-export const labelOf = (key: string): string => named(key, flagOf(key));
+export const labelOf = (key: string): string => (key === 'group' ? '--no-group' : named(key, flagOf(key)));
 
 /** Returns the schema's options among those that commander parsed, checked. */
-export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
+export function flagOptions<S extends Schema>(schema: S, parsed: Flags): Given<S> {
   const flags = givenFlags(parsed).filter(([key]) => key in schema.shape);
   return checkOptions(schema, Object.fromEntries(flags), labelOf);
 }
 
 /** Returns the folder given to --resume, if any. */
-export function folderToResume({ resume }: { readonly resume?: string }): string | undefined {
+export function folderToResume({ resume }: Flags): string | undefined {
   if (resume === undefined || isPath(resume)) return resume;
   throw refused('--resume', resume, 'the folder of what was interrupted');
 }
 
+/** Refuses flags beside --resume or --collect, but `others`. `subject`: the options with which that goes on. */
+export function requireAlone(
+  parsed: Flags,
+  flag: 'resume' | 'collect',
+  subject: string,
+  others: readonly string[],
+): void {
+  const first = givenFlags(parsed).find(([key]) => key !== flag && !others.includes(key));
+  if (first === undefined) return;
+  const list = new Intl.ListFormat('en-GB').format(others.map(labelOf));
+  throw invalidOption(
+    `${labelOf(first[0])} cannot accompany --${flag}, which goes on with ${subject}: only ${list} can.`,
+  );
+}
+
 /** Merges the options of the --config file with the flags, which go first. Their user says if one is missing. */
-export async function mergedOptions<S extends Schema>(
-  schema: S,
-  parsed: Readonly<Record<string, unknown>>,
-): Promise<Given<S>> {
+export async function mergedOptions<S extends Schema>(schema: S, parsed: Flags): Promise<Given<S>> {
   const flags = flagOptions(schema, parsed);
   if (typeof parsed.config !== 'string') return flags;
   const written = { ...(await yamlOptions(schema, parsed.config)), ...flags };

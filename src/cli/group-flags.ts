@@ -6,7 +6,7 @@ import { groupFromEnvironment, launchedProcesses } from '../ranks/environment.js
 import { defaultTimeout, type GroupOptions } from '../ranks/options.js';
 import { Ranks } from '../ranks/ranks.js';
 import { invalidOption } from '../system/failures.js';
-import { givenFlags } from './flags.js';
+import { type Flags, givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */
 export const groupFlags = grouped('Where it runs', {
@@ -21,7 +21,7 @@ export const groupFlags = grouped('Where it runs', {
 const schema = z.strictObject(groupFlags);
 
 /** Returns this process's place among those of a launcher; undefined alone. @throws L2TError INVALID_OPTION. */
-export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions | undefined {
+export function groupOf(parsed: Flags): GroupOptions | undefined {
   const flags = givenFlags(parsed).filter(([key]) => key in groupFlags);
   const { group = true, timeout } = checkOptions(schema, Object.fromEntries(flags), flagOf);
   const found = group ? groupFromEnvironment() : undefined;

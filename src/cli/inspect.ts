@@ -17,7 +17,7 @@ import { equalEntropy } from '../report/learned.js';
 import type { FoundRate } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
-import { addFlags, flagOptions, labelOf } from './flags.js';
+import { addFlags, type Flags, flagOptions, labelOf } from './flags.js';
 import { featureTable, pairTable, table } from './table.js';
 
 const schema = evaluateSchema.pick({ network: true, width: true, size: true });
@@ -26,7 +26,7 @@ export function register(command: Command): void {
   command.argument('<file>', 'safetensors, .pth, .onnx, or a run folder');
   addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
-    .action(async (file: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (file: string, flags: Flags) => {
       const options = flagOptions(schema, flags);
       const path = checkpointPath(file);
       const folder = await isFolder(path);

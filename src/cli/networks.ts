@@ -4,7 +4,7 @@ import { checkOptions } from '../options/check.js';
 import { networkNames } from '../options/networks.js';
 import { networksSchema } from '../options/schemas.js';
 import { printableJson } from '../system/printable.js';
-import { addFlags, flagOptions } from './flags.js';
+import { addFlags, type Flags, flagOptions } from './flags.js';
 import { featureTable, table } from './table.js';
 
 const schema = networksSchema.omit({ network: true });
@@ -13,7 +13,7 @@ export function register(command: Command): void {
   command.argument('[name]', 'only this network, with its feature maps one by one');
   addFlags(command, schema)
     .option('--json', 'print them as one JSON document')
-    .action((name: string | undefined, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action((name: string | undefined, flags: Flags) => {
       const { network } = checkOptions(networksSchema.pick({ network: true }), { network: name }, () => 'The network');
       const found = networks({ network, ...flagOptions(schema, flags) });
       const [first] = found as [NetworkSummary];

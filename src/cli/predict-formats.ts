@@ -17,7 +17,7 @@ interface Known {
 }
 
 /** The text of predictions that are printed as they come. */
-export interface Format {
+interface Format {
   /** Printed before the first row, between rows, and after the last one, also if the command ends early. */
   readonly first: string;
   readonly between?: string;

@@ -15,8 +15,8 @@ import { defaultOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { invalidOption } from '../system/failures.js';
 import { duration, printableJson, printableLines } from '../system/printable.js';
-import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
-import { givenFlags, labelOf, mergedOptions } from './flags.js';
+import { addExperimentFlags, runExperiment } from './experiment-verb.js';
+import { type Flags, givenFlags, labelOf, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -29,7 +29,7 @@ export function register(command: Command): void {
     command,
     reproduceSchema,
     "The experiment's own values are the defaults (--dry-run prints them); those in parentheses hold where it has none.",
-  ).action((name: string | undefined, flags: ExperimentFlags) => {
+  ).action((name: string | undefined, flags: Flags) => {
     if (flags.list) return showList(name, flags);
     const other = (['plan', 'collect', 'jsonLines'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
     if (other !== undefined) {
@@ -53,7 +53,7 @@ function requireName(name: string | undefined): string {
   throw invalidOption('The name of an experiment is missing: l2t-native reproduce --list shows them.');
 }
 
-async function showList(name: string | undefined, { json, ...flags }: ExperimentFlags): Promise<void> {
+async function showList(name: string | undefined, { json, ...flags }: Flags): Promise<void> {
   const [first] = givenFlags(flags).find(([key]) => key !== 'list') ?? [];
   if (first !== undefined) throw invalidOption(`--list only shows what there is: leave out ${labelOf(first)}.`);
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
@@ -73,7 +73,7 @@ function presetLine({ name, verb, title, data, sources }: Preset): string {
   ].join('\n');
 }
 
-async function showDryRun(name: string, flags: ExperimentFlags): Promise<void> {
+async function showDryRun(name: string, flags: Flags): Promise<void> {
   const onMethod = (label: string) => process.stderr.write(`timing ${label}\n`);
   const options = await mergedOptions(reproduceSchema, flags);
   const result = await interruptible((signal) => dryRun(name, { ...options, signal, onMethod }));

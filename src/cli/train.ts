@@ -4,19 +4,12 @@ import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { describePlan, resultTable } from '../train/result.js';
 import { planTraining, resumeTrain, type TrainOptions, type TrainResult, train } from '../train/train.js';
-import { addExamples, addFlags, flagOptions, folderToResume, givenFlags, labelOf } from './flags.js';
+import { addExamples, addFlags, type Flags, flagOptions, folderToResume, requireAlone } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { addJsonFlags, printJsonLine, withLastLine } from './json-lines.js';
 import { Progress, withProgress } from './progress.js';
 import { table } from './table.js';
-
-type Flags = {
-  readonly resume?: string;
-  readonly dryRun?: boolean;
-  readonly json?: boolean;
-  readonly jsonLines?: boolean;
-} & Record<string, unknown>;
 
 export function register(command: Command): void {
   addExamples(command, 'photos --source resnet34', 'photos --source resnet34 --max-ms 5 --time 30m');
@@ -36,7 +29,9 @@ async function run(data: string | undefined, flags: Flags): Promise<void> {
   }
   const options = { ...parsed, ...(data !== undefined && { data }) } as TrainOptions;
   const folder = folderToResume(flags);
-  if (folder !== undefined) requireAlone({ ...flags, data: options.data });
+  if (folder !== undefined) {
+    requireAlone({ ...flags, data: options.data }, 'resume', 'its own options', ['json', 'jsonLines']);
+  }
   if (flags.dryRun) {
     if (flags.jsonLines) throw invalidOption('--dry-run trains nothing: use --json in place of --json-lines.');
     const plan = await withProgress(({ note, warn }, signal) =>
@@ -49,14 +44,6 @@ async function run(data: string | undefined, flags: Flags): Promise<void> {
   if (flags.jsonLines) return withLastLine(body);
   const result = await body();
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : summary(result));
-}
-
-function requireAlone(flags: Flags): void {
-  const first = givenFlags(flags).find(([key]) => !['resume', 'json', 'jsonLines'].includes(key));
-  if (first === undefined) return;
-  throw invalidOption(
-    `${labelOf(first[0])} cannot accompany --resume, which goes on with its own options: only --json and --json-lines can.`,
-  );
 }
 
 /** Shows the progress of each run on stderr. */

@@ -6,20 +6,20 @@ import { flagWords, command as startCommand } from '../options/command.js';
 import { transferSchema } from '../options/schemas.js';
 import { givenOf } from '../options/spec.js';
 import type { RunEvent } from '../run/events.js';
-import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
+import { resumeAs, resumeSchema } from '../run/transfer.js';
 import type { RunRecord } from '../store/record.js';
 import { readRunData, recordName, whichOf } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { counted, duration, printable, printableJson } from '../system/printable.js';
-import { flagOptions, folderToResume, labelOf } from './flags.js';
+import { type Flags, flagOptions, folderToResume, givenFlags, requireAlone } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { printJsonLine, withLastLine } from './json-lines.js';
 import { Progress } from './progress.js';
 
 /** Shows a run's progress on stderr until its end; `also` has its events, too. */
-export async function follow(run: Run, progress: Progress, also?: (event: RunEvent) => void): Promise<RunResult> {
+async function follow(run: Run, progress: Progress, also?: (event: RunEvent) => void): Promise<RunResult> {
   try {
     for await (const event of run) {
       progress.on(event);
@@ -31,20 +31,13 @@ export async function follow(run: Run, progress: Progress, also?: (event: RunEve
   return run.result;
 }
 
-export interface TrainingFlags {
-  readonly resume?: string;
-  readonly json?: boolean;
-  readonly jsonLines?: boolean;
-  readonly [key: string]: unknown;
-}
-
 /**
  * Runs the verb `transfer` or `pretrain`: a new run or `--resume`, with progress, Ctrl-C and the result. `read` gives
  * the options with which `begin` begins a new run.
  */
 export async function runTraining<T>(
   command: Command,
-  flags: TrainingFlags,
+  flags: Flags,
   read: () => Promise<T>,
   begin: (options: T, control: RunControl) => Run,
 ): Promise<void> {
@@ -58,7 +51,8 @@ export async function runTraining<T>(
           const options = await read();
           return () => begin(options, { signal, group });
         }
-        await requireAlone(command, folder, flags);
+        await requireUnfinished(folder, flags);
+        requireAlone(flags, 'resume', "the run's own options", besideResume);
         const changes = { ...flagOptions(resumeSchema, flags), signal, group };
         return () => resumeAs(command.name() as RunRecord['verb'], folder, changes);
       });
@@ -73,33 +67,27 @@ export async function runTraining<T>(
   if (reports(group)) process.stdout.write(flags.json ? `${printableJson(toJson(result))}\n` : summary(result));
 }
 
-/** The options that may accompany --resume; all others belong to the start of a run. */
-const besideResume = ['resume', 'json', 'jsonLines', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
+/** The flags that may accompany --resume; all others belong to the start of a run. */
+const besideResume = [...Object.keys(resumeSchema.shape), 'json', 'jsonLines', ...Object.keys(groupFlags)];
 
-async function requireAlone(command: Command, folder: string, flags: TrainingFlags): Promise<void> {
-  const names = command.options
-    .map((option) => option.attributeName())
-    .filter((key) => command.getOptionValueSource(key) === 'cli' && !besideResume.includes(key));
-  if (names.length === 0) return;
-  const [first] = names as [string];
-  const { record, result } = existsSync(join(folder, recordName)) ? await readRunData(folder) : {};
-  if (record !== undefined && result !== undefined) {
-    const changes = flagOptions(transferSchema, Object.fromEntries(names.map((key) => [key, flags[key]])));
-    const options = { ...givenOf(record.spec, { complete: false }), ...changes, targetInit: folder };
-    throw invalidOption(
-      `${folder} is complete, after ${counted(result.epochs, 'epoch')}. This trains on from its network, in a new run: ${startCommand('transfer', ...flagWords(transferSchema, options))}`,
-    );
-  }
+/** Refuses options of the start of a run. If the run is complete, the error says how to train on from its network. */
+async function requireUnfinished(folder: string, flags: Flags): Promise<void> {
+  const others = Object.fromEntries(
+    givenFlags(flags).filter(([key]) => key !== 'resume' && !besideResume.includes(key)),
+  );
+  if (Object.keys(others).length === 0 || !existsSync(join(folder, recordName))) return;
+  const { record, result } = await readRunData(folder);
+  if (result === undefined) return;
+  const changes = flagOptions(transferSchema, others);
+  const options = { ...givenOf(record.spec, { complete: false }), ...changes, targetInit: folder };
   throw invalidOption(
-    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --json, --json-lines, --timeout and --no-group can.`,
+    `${folder} is complete, after ${counted(result.epochs, 'epoch')}. This trains on from its network, in a new run: ${startCommand('transfer', ...flagWords(transferSchema, options))}`,
   );
 }
 
-export function toJson(result: RunResult): Record<string, unknown> {
-  const { run, checkpoint, report, method, lr, correct, total, skipped, accuracy, topK, best, epochs } = result;
-  const { endedEarly, finetuned, learned, seconds } = result;
-  const tested = { correct, total, skipped, accuracy, topK };
-  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, finetuned, learned, seconds };
+/** Returns what --json prints, first where things are. */
+function toJson({ network: _, steps: __, run, checkpoint, report, method, lr, ...result }: RunResult): object {
+  return { run, checkpoint, report, method, lr, ...result };
 }
 
 /** Returns the end of a phrase, after the number of images that were tested. */

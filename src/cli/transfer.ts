@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
-import { resumeOrStart } from '../run/resume.js';
-import { type TransferOptions, transfer } from '../run/transfer.js';
-import { addExamples, addFlags, mergedOptions } from './flags.js';
+import { resumeOrStart, type TransferOptions, transfer } from '../run/transfer.js';
+import { addExamples, addFlags, type Flags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { addJsonFlags } from './json-lines.js';
-import { runTraining, type TrainingFlags } from './training-verb.js';
+import { runTraining } from './training-verb.js';
 
 export function register(command: Command): void {
   addExamples(
@@ -24,7 +23,7 @@ export function register(command: Command): void {
         '--resume-or-start',
         'start the run in --out, continue it if it was interrupted, or print its result if it is finished',
       ),
-  ).action((flags: TrainingFlags) =>
+  ).action((flags: Flags) =>
     runTraining(
       command,
       flags,

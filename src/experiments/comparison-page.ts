@@ -17,7 +17,7 @@ import { experimentTable } from './table.js';
 const maxCurves = 24;
 
 /** The content of an experiment's page. */
-export interface Shown {
+interface Shown {
   readonly folder: string;
   readonly verb: Experiment['verb'];
   readonly state: Status['state'];

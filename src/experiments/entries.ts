@@ -1,6 +1,5 @@
-import type * as z from 'zod';
 import { loadSources, requireTrainable } from '../networks/sources.js';
-import { defaultOf, type Given } from '../options/check.js';
+import { defaultOf, type Given, type Schema } from '../options/check.js';
 import { uselessOptions } from '../options/consistent.js';
 import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
@@ -26,7 +25,7 @@ export interface Entry extends RowTitle {
 /** A kind of experiment: its verb, its options, and the rows that they make. */
 export interface ExperimentKind {
   readonly verb: Experiment['verb'];
-  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
+  readonly schema: Schema;
   /** @throws L2TError INVALID_OPTION. */
   entries(options: ExperimentOptions): Entry[];
 }

@@ -2,7 +2,7 @@ import { addon } from '../native/addon.js';
 import { networkOf } from '../networks/describe.js';
 import { onnxFacts, type Source } from '../networks/sources.js';
 import { defaultOf } from '../options/check.js';
-import { needsOf } from '../options/methods.js';
+import { type MethodName, needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { begin, type RunSpec, read } from '../options/spec.js';
@@ -34,7 +34,7 @@ export interface Estimate {
   readonly seconds: number;
 }
 
-export interface Estimated {
+interface Estimated {
   readonly entries: readonly Entry[];
   readonly options: ExperimentOptions;
   /** The number of classes of the data. */
@@ -80,6 +80,22 @@ export async function estimate(
   // More runs in parallel than the cores can carry save no time.
   const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
   return { entries: estimates, seconds: (total * seeds) / Math.min(parallel, carried, runs.length * seeds) };
+}
+
+/**
+ * Estimates one run, as `estimate` does. Sources that are fine-tuned first are not in it. `images`: the number of training
+ * images.
+ */
+export async function estimateRun(
+  method: MethodName,
+  options: Entry['options'],
+  { images, ...facts }: Pick<Estimated, 'classes' | 'sources'> & { readonly images: number },
+  signal: AbortSignal | undefined,
+): Promise<EntryEstimate> {
+  const entries = [{ label: method, method, useless: [], options }];
+  const alone = { threads: options.threads, seeds: 1, parallel: 1 };
+  const { entries: timed } = await estimate({ ...facts, images: [images], entries, options: alone }, { signal });
+  return timed.at(-1) as EntryEstimate;
 }
 
 interface EstimatedRow extends PlannedRow {

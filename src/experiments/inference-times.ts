@@ -2,13 +2,13 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { Inference } from '../inference/inference.js';
 import type { NetworkSpec } from '../native/addon.js';
-import { loadCheckpoint } from '../networks/checkpoint.js';
+import { bestName, loadCheckpoint } from '../networks/checkpoint.js';
 import type { Source } from '../networks/sources.js';
 import { readOther } from './other-networks.js';
 import type { OtherNetwork } from './plan.js';
 
 /** A network in the folder of the run that trained it. */
-export interface TrainedNetwork {
+interface TrainedNetwork {
   readonly run: string;
   readonly network: NetworkSpec;
   /** Side of its images, pixels. */
@@ -45,7 +45,7 @@ export async function timeNetworks(
   };
   try {
     for (const each of trained) {
-      if (!times.has(kindOf(each))) await time(kindOf(each), await loadCheckpoint(join(each.run, 'best.safetensors')));
+      if (!times.has(kindOf(each))) await time(kindOf(each), await loadCheckpoint(join(each.run, bestName)));
     }
     for (const each of others) {
       const source = await readOther(each).catch((error: Error) => {

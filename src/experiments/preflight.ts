@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { ListingOptions } from '../data/layout-reader.js';
 import { fingerprint, loadData } from '../data/load.js';
@@ -176,6 +176,5 @@ export function requireFreeOfRuns(rows: readonly RowTitle[], seeds: number, out:
   const files = [planName, runsName, arrayName].map((name) => join(out, name));
   const existing = [...files, ...runs].find((path) => existsSync(path));
   if (existing === undefined) return;
-  const name = existing.slice(out.length + 1);
-  throw invalidRun(`${out} holds an experiment already (${name}): choose another folder for the plan.`);
+  throw invalidRun(`${out} holds an experiment already (${basename(existing)}): choose another folder for the plan.`);
 }

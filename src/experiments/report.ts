@@ -36,16 +36,18 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
   const path = requirePath(folder, 'The folder of the run');
   const { options, control } = takeOptions(reportSchema, given, { signal: aSignal });
   const { out = join(path, reportName), device = 'auto', threads = defaultThreads() } = options;
+  if (existsSync(join(path, recordName))) {
+    await writeFileAtomic(out, await runReport(path, { device, threads, ...control }));
+    return out;
+  }
+  const page = await experimentPage(path, (await holderOf(path)) === undefined ? undefined : 'running');
   const useless = (['device', 'threads'] as const).find((key) => options[key] !== undefined);
-  if (useless !== undefined && existsSync(join(path, comparisonName))) {
+  if (useless !== undefined) {
     throw invalidOption(
       `{${useless}} is for the report of a run: that of an experiment computes nothing, so leave it out.`,
     );
   }
-  const text = existsSync(join(path, recordName))
-    ? await runReport(path, { device, threads, ...control })
-    : await document(await experimentPage(path, (await holderOf(path)) === undefined ? undefined : 'running'));
-  await writeFileAtomic(out, text);
+  await writeFileAtomic(out, await document(page));
   return out;
 }
 

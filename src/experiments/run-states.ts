@@ -106,16 +106,16 @@ class Finder {
     const flags = differences(record.spec, planned, { ignorePaths: true }).map((name) => `{${name}}`);
     const hashes = Object.values(this.experiment.sources);
     const { size, sources } = record.spec;
-    const { split, data, sources: weights } = record.found;
+    const { split, data, sources: weights, targetInit } = record.found;
     const division = `division ${row.perClass} ${seed}`;
     // Small images are hashed at the size at which they are kept.
     const images = `images ${row.perClass} ${seed} ${size} ${Math.max(size, ...sources.map((source) => source.size))}`;
     const other = this.#otherWith(division, split, folder) ?? this.#otherWith(images, data, folder);
     const problems = [
       ...(flags.length > 0 ? [`its options are not the plan's (${flags.join(', ')})`] : []),
-      ...(weights.every((hash) => hashes.includes(hash))
+      ...([...weights, ...(targetInit ? [targetInit] : [])].every((hash) => hashes.includes(hash))
         ? []
-        : ['a source has changed since the experiment was planned']),
+        : ['its source, or the network that it starts from, has changed since the experiment was planned']),
       ...(other === undefined ? [] : [`its images are not those of ${other}: the data has changed between them`]),
     ];
     return problems.length === 0

@@ -1,4 +1,3 @@
-import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { invalidOption } from '../system/failures.js';
 import {
@@ -10,6 +9,7 @@ import {
   type Given,
   isPath,
   refused,
+  type Schema,
 } from './check.js';
 import { checkpointPath } from './sources.js';
 import { spelled } from './spelling.js';
@@ -64,8 +64,6 @@ export const aListingListener = aFunction<(entries: number) => void>();
 
 type Controls = Readonly<Record<string, Control<unknown>>>;
 type Taken<C extends Controls> = { readonly [K in keyof C]?: C[K] extends Control<infer T> ? T : never };
-
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /**
  * Checks the options argument of an API call, which may be any value. Returns the schema's options, with absolute paths,

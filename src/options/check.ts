@@ -16,6 +16,8 @@ export interface About extends Marks {
   readonly allowed: string;
   readonly value: string;
   readonly help: string;
+  /** The names that it takes: one of them, or some of them where `value` is `list`. */
+  readonly names?: readonly string[] | undefined;
   readonly repeats?: true;
 }
 
@@ -35,7 +37,9 @@ export function changePaths({ allowed, words = [] }: About, value: unknown, chan
  */
 export const absolutePath = (path: string): string => (isCommandLine() ? path : resolve(path));
 
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
+/** A table of options: its keys are their names, and each of its fields carries its row (row.ts). */
+export type Schema = z.ZodObject<Record<string, z.ZodType>>;
+
 /** A schema's options before defaults are filled in: each may be absent. */
 export type Given<S extends Schema> = Partial<z.output<S>>;
 
@@ -47,13 +51,6 @@ export type Written<S extends Schema, Needed extends keyof z.input<S> = never> =
   Pick<OptionHelp, keyof z.input<S> & keyof OptionHelp> & {
     readonly [K in Needed]: NonNullable<z.input<S>[K]>;
   };
-
-/** The names that an option takes, one or some of them; none if it takes other values. */
-export const namesOf = (allowed: string): readonly string[] =>
-  /^(?:one|some) of (.*?)(?:, separated by commas.*)?$/.exec(allowed)?.[1]?.split(', ') ?? [];
-
-/** Checks whether an option takes several of its names, separated by commas. */
-export const takesSome = (allowed: string): boolean => allowed.startsWith('some of ');
 
 /**
  * Returns the help text of an option: its purpose, its default in parentheses, and the allowed values. `spelling`: how
@@ -116,11 +113,11 @@ export function checkOptions<S extends Schema>(
     throw invalidOption(`${label(key)} is unknown: correct its name or leave it out.${hint}`);
   }
   const key = String(issue.path[0]);
-  const { allowed, repeats } = aboutField(schema, key);
+  const { allowed, names = [], repeats } = aboutField(schema, key);
   const value = repeats ? misfit(schema.shape[key] as z.ZodType, present[key]) : present[key];
   // timm's names of networks may end in a tag, as in resnet50.a1_in1k.
-  const similar = typeof value === 'string' && allowed.startsWith('one of') ? value.replace(/\..*/s, '') : '';
-  const hint = similar === '' ? '' : didYouMean(similar, namesOf(allowed));
+  const similar = typeof value === 'string' ? value.replace(/\..*/s, '') : '';
+  const hint = similar === '' ? '' : didYouMean(similar, names);
   throw refused(label(key), value, allowed, hint);
 }
 

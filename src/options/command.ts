@@ -1,10 +1,7 @@
-import type * as z from 'zod';
 import { invalidOption } from '../system/failures.js';
 import { shellWord } from '../system/printable.js';
-import { aboutField, longFlagOf } from './check.js';
+import { aboutField, longFlagOf, type Schema } from './check.js';
 import { flagOf } from './spelling.js';
-
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** The words on the command line that give these options of a schema, in its order. */
 export function flagWords(schema: Schema, options: Readonly<Record<string, unknown>>): string[] {

@@ -12,7 +12,8 @@ const about = <S extends z.ZodType, const M extends Marks>(
   allowed: string,
   help: string,
   marks?: M,
-): Row<S, M> => schema.meta({ value, allowed, help, ...marks } satisfies About);
+  names?: readonly string[],
+): Row<S, M> => schema.meta({ value, allowed, help, ...marks, ...(names && { names }) } satisfies About);
 
 export const custom = about;
 export const text = <const M extends Marks>(value: string, allowed: string, help: string, marks?: M) =>
@@ -20,7 +21,7 @@ export const text = <const M extends Marks>(value: string, allowed: string, help
 export const path = <const M extends Marks>(value: string, help: string, marks?: M) =>
   about(z.string().refine(isPath), value, anyPath, help, marks);
 export const choice = <const T extends readonly string[], const M extends Marks>(names: T, help: string, marks?: M) =>
-  about(z.enum(names), 'name', `one of ${names.join(', ')}`, help, marks);
+  about(z.enum(names), 'name', `one of ${names.join(', ')}`, help, marks, names);
 export const whole = <const M extends Marks>(min: number, max: number, help: string, marks?: M) =>
   about(z.int().min(min).max(max), 'n', `a whole number from ${min} to ${max}`, help, marks);
 export const above = <const M extends Marks>(min: number, max: number, help: string, marks?: M) =>
@@ -58,9 +59,15 @@ export const oneOrList = <T>(values: readonly T[]): T | readonly T[] =>
   values.length === 1 ? (values[0] as T) : values;
 
 /** A list, written as one string on the command line. YAML and the API also allow an array or a single number. */
-export const listed = <const M extends Marks>(value: string, allowed: string, help: string, marks?: M) => {
+export const listed = <const M extends Marks>(
+  value: string,
+  allowed: string,
+  help: string,
+  marks?: M,
+  names?: readonly string[],
+) => {
   const item = z.union([z.string().min(1), z.int()]);
-  return about(z.union([item, z.array(item).min(1).readonly()]).transform(String), value, allowed, help, marks);
+  return about(z.union([item, z.array(item).min(1).readonly()]).transform(String), value, allowed, help, marks, names);
 };
 
 /**
@@ -77,5 +84,6 @@ export const someOf = <const T extends readonly string[], const M extends Marks>
     allowed,
     help,
     marks,
+    names,
   );
 };

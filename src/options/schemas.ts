@@ -14,7 +14,7 @@ import {
 import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, toggle, whole } from './row.js';
 import { common, network, training } from './training-rows.js';
 
-export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
+const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
@@ -48,6 +48,7 @@ export const transferSchema = z.strictObject({
         `one of ${networkNames.join(', ')}; onnx of an ONNX file`,
         `the source's network, if its checkpoint does not show it${perSource}`,
         { fills: 'network', of: ({ source }) => source },
+        [...networkNames, 'onnx'],
       ),
     ),
     sourceSize: repeated(
@@ -83,6 +84,7 @@ export const transferSchema = z.strictObject({
         `one of ${Object.keys(normalisations).join(', ')}, or six numbers, separated by commas: the means of red, green and blue and their deviations, which are above 0`,
         `how an ONNX source's images are normalised: a name, or the means and the deviations of red, green and blue (what the file says, else imagenet)${perSource}`,
         { fills: 'normalisation', of: ({ source }) => source },
+        Object.keys(normalisations),
       ),
     ),
     sourceLicence: repeated(
@@ -285,6 +287,7 @@ export const compareSchema = ofAllMethods.extend({
           'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
         first: true,
       },
+      rowNames,
     ),
     seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3, first: true }),
     with: repeatedList(

@@ -57,7 +57,7 @@ const rows = {
   },
 } as const satisfies Readonly<Record<string, PublishedFile>>;
 
-export type PublishedName = keyof typeof rows;
+type PublishedName = keyof typeof rows;
 export const published: Readonly<Record<PublishedName, PublishedFile>> = rows;
 export const publishedNames = Object.keys(rows) as readonly PublishedName[];
 

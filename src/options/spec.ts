@@ -34,7 +34,7 @@ export interface SourceSpec {
 }
 
 /** A feature map of an ONNX file: the name of its tensor, its channels, its height and width. */
-export interface OnnxMapSpec {
+interface OnnxMapSpec {
   readonly name: string;
   readonly channels: number;
   readonly side: number;
@@ -85,7 +85,7 @@ type GivenOptions = Given<typeof transferSchema>;
 type OptionName = keyof Shape;
 type OptionRow = (typeof rows)[number];
 
-export const scopeOf = ({ scope = 'result' }: Marks) => scope;
+const scopeOf = ({ scope = 'result' }: Marks) => scope;
 
 /** The rows that a spec records one by one. */
 export const recordedRows = rows.filter(({ about }) => about.fills === undefined && scopeOf(about) !== 'call');
@@ -288,9 +288,10 @@ export const keptOptions = (run: RunSpec, options: GivenOptions): OptionName[] =
  */
 export function withFiles(spec: RunSpec, draft: SpecDraft, at: (began: string, given: string) => string): RunSpec {
   const files = rowsOf('input').flatMap((row) => {
-    const [began, given] = [spec, draft].map((each) => [valueIn(each, row) ?? []].flat() as string[]);
-    const moved = began?.map((path, k) => (given?.[k] === undefined ? path : at(path, given[k])));
-    return moved?.length ? [[row.name, row.about.repeats ? moved : moved[0]]] : [];
+    const pathsIn = (each: SpecDraft) => [valueIn(each, row) ?? []].flat() as string[];
+    const given = pathsIn(draft);
+    const moved = pathsIn(spec).map((path, k) => (given[k] === undefined ? path : at(path, given[k])));
+    return moved.length > 0 ? [[row.name, row.about.repeats ? moved : moved[0]]] : [];
   });
   const sources = spec.sources.map((source, k) => {
     const given = draft.sources[k];

@@ -1,4 +1,4 @@
-import { optionNames } from './option-names.js';
+import { optionNames } from './option-help.js';
 
 /** How messages name options: as the flags of the command line, or as an object of options in TypeScript. */
 export type Spelling = 'flags' | 'TypeScript';

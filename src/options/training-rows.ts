@@ -17,7 +17,7 @@ import { above, between, choice, custom, grouped, listed, path, someOf, text, to
 
 /** The row of a network's name. */
 export const network = <const M extends Marks>(help: string, marks?: M) =>
-  custom(writtenNetwork, 'name', `one of ${networkNames.join(', ')}`, help, marks);
+  custom(writtenNetwork, 'name', `one of ${networkNames.join(', ')}`, help, marks, networkNames);
 
 const small = networkNames.filter((name) => defaultSize(name) === 32);
 

@@ -1,4 +1,9 @@
 import { isScalar, Lexer, LineCounter, parseDocument, type Scalar, visit, type YAMLError, type YAMLMap } from 'yaml';
+import type { L2TError } from '../errors.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
+import { NotRegularFile, readText } from '../system/files.js';
+import { shown } from '../system/printable.js';
+import { checkOptions, type Given, type Schema } from './check.js';
 
 // Limits on length (characters) and nesting. Options and records are 3 deep, and 21,000 class names take half a
 // megabyte. The parser takes about 300 bytes of memory for each byte, and its time grows with the square of the depth.
@@ -99,4 +104,27 @@ function requireShallow(text: string): void {
     else if (['-', '?', ':'].includes(token)) onLine++;
     if (flow + onLine + indents.length > deepest) throw new Error(`it is nested more than ${deepest} deep`);
   }
+}
+
+/**
+ * Reads and checks the options in a YAML file.
+ * @throws L2TError FILE_ACCESS; INVALID_OPTION if it is no YAML map, or an entry is unknown or wrong.
+ */
+export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
+  const text = await readText(file).catch((error: unknown) => {
+    const { cause } = error as L2TError;
+    if (!(cause instanceof NotRegularFile) || cause.found !== 'a folder') throw error;
+    throw fileAccess(`Cannot read ${file}: it is a folder: name a YAML file.`, cause);
+  });
+  let value: unknown;
+  try {
+    value = parseYaml(text);
+  } catch (cause) {
+    throw invalidOption(`${file} is no valid YAML: ${(cause as Error).message}.`, cause);
+  }
+  if (value === null || value === undefined) return checkOptions(schema, {});
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw invalidOption(`${file} must be a map of options, such as 'epochs: 100'.`);
+  }
+  return checkOptions(schema, value as Record<string, unknown>, (key) => `${file}: ${shown(key)}`);
 }

@@ -13,8 +13,7 @@ import type { ExplainedSource } from './explain.js';
 import type { Page, Status } from './page/document.js';
 import { type Column, type Content, curves, type Html, html, json, scrolling, table } from './page/html.js';
 import { featureSections } from './run-features.js';
-import { explainedSections } from './run-pictures.js';
-import { testedSections } from './run-tested.js';
+import { explainedSections, testedSections } from './run-images.js';
 import type { Tested } from './test-images.js';
 import type { Thumbnails } from './thumbnails.js';
 

@@ -8,8 +8,8 @@ import type { RunRecord } from '../store/record.js';
 import { type RunData, readRunData } from '../store/run-data.js';
 import { type ExplainedSource, explainSources } from './explain.js';
 import { document } from './page/document.js';
+import { salientPairs } from './run-images.js';
 import { type RunPictures, runPage } from './run-page.js';
-import { salientPairs } from './run-pictures.js';
 import { type Placement, testImagesOf, testOn } from './test-images.js';
 import { Thumbnails } from './thumbnails.js';
 

@@ -41,7 +41,7 @@ export async function testImagesOf(
   throw invalidRun(`The data in ${spec.data} changed since ${folder} began.`);
 }
 
-export interface Mistake {
+interface Mistake {
   /** The image's position in the list. */
   readonly image: number;
   readonly truth: number;

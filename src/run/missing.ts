@@ -1,9 +1,8 @@
-import type * as z from 'zod';
 import { sampleShortSides } from '../data/image-sets.js';
 import { loadData } from '../data/load.js';
 import { L2TError } from '../errors.js';
 import { networkIn } from '../networks/checkpoint.js';
-import { aboutField, type Given } from '../options/check.js';
+import { aboutField, type Given, type Schema } from '../options/check.js';
 import { command, flagWords } from '../options/command.js';
 import type { Needs } from '../options/marks.js';
 import { defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
@@ -11,7 +10,6 @@ import type { transferSchema } from '../options/schemas.js';
 import { isCommandLine } from '../options/spelling.js';
 import { median } from '../system/statistics.js';
 
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
 type GivenOptions = Given<typeof transferSchema>;
 
 /** Values for unknown options in a proposed command. */

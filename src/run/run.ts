@@ -1,9 +1,8 @@
-import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import type { TopAccuracy } from '../inference/logits.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aSignal, takeBeforeJoining } from '../options/arguments.js';
-import { absolutePath, type Given } from '../options/check.js';
+import { absolutePath, type Given, type Schema } from '../options/check.js';
 import type { MethodName } from '../options/methods.js';
 import { spelled } from '../options/spelling.js';
 import { aGroup, type GroupOptions } from '../ranks/options.js';
@@ -171,8 +170,6 @@ export interface OpenRun {
   /** Undefined on ranks other than 0. */
   readonly store: RunStore | undefined;
 }
-
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** Starts a run on the ranks of `argument`, the API call's options, which may be any value. */
 export function newRun<S extends Schema>(

@@ -210,7 +210,7 @@ async function trainIn(
 }
 
 /** The options that a resume may change. */
-export type ResumeChanges = Pick<TransferGiven, 'threads' | 'device' | 'cache'>;
+type ResumeChanges = Pick<TransferGiven, 'threads' | 'device' | 'cache'>;
 
 /** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
 export const continueRun = (

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { addon, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
+import { addon, type NativeRun, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
 import type { Source } from '../networks/sources.js';
 import { imagenetNormalisation } from '../options/networks.js';
 import type { RunSpec } from '../options/spec.js';
-import { onAbort, throwIfAborted } from '../system/abort.js';
+import { Ranks } from '../ranks/ranks.js';
+import { throwIfAborted } from '../system/abort.js';
 import { sum } from '../system/statistics.js';
-import { OnnxSources } from './onnx-sources.js';
+import type { RunListener } from './events.js';
+import { driveRun } from './train.js';
 
 /** A run to time: its spec, the target with its classes, and the sources without weights. */
 export interface TimedRun {
@@ -33,33 +35,21 @@ export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<S
   const seconds: number[] = [];
   // The data is one batch, so that every epoch is one step. Nothing is validated.
   const spec = { ...timed.spec, epochs: limits.steps, saveEvery: 1e6, patience: undefined, seed: 1 };
-  const files = new OnnxSources(timed.sources, spec.threads);
-  let failure: { readonly error: unknown } | undefined;
-  const run = new (addon().Run)(spec, materialsOf(timed), (event) => {
-    if (event.type === 'step') return;
-    if (event.type === 'maps') {
-      const fail = (error: unknown): undefined => {
-        failure ??= { error };
-      };
-      void files
-        .run(event)
-        .catch(fail)
-        .then((values) => run.answer(event.ticket, values));
-      return;
-    }
-    if (event.type === 'epoch') seconds.push(event.seconds);
-    if (sum(seconds) > limits.seconds || signal?.aborted) run.stop();
-    run.saved();
-  });
-  const stop = () => run.stop();
-  const forget = onAbort(signal, stop);
-  try {
-    await run.start();
-  } finally {
-    forget();
-    await files.close();
-  }
-  if (failure) throw failure.error;
+  let run: NativeRun | undefined;
+  const listener: RunListener = {
+    step: () => {},
+    save: async (event) => {
+      if (event.type === 'epoch') seconds.push(event.seconds);
+      if (sum(seconds) > limits.seconds) run?.stop();
+    },
+  };
+  const files = { data: { streamed: {} }, checkpoints: timed.sources };
+  await Ranks.use(undefined, signal, (ranks) =>
+    driveRun(spec, materialsOf(timed), files, { signal, ranks }, listener, (made) => {
+      run = made;
+      return made.start();
+    }),
+  );
   throwIfAborted('The measurement', signal);
   const counted = seconds.length > 1 ? seconds.slice(1) : seconds;
   return { min: Math.min(...counted), max: Math.max(...counted) };

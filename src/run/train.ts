@@ -2,15 +2,23 @@ import { join } from 'node:path';
 import { BatchDecoder } from '../data/batch-decoder.js';
 import type { TrainingData } from '../data/image-sets.js';
 import { topAccuracy } from '../inference/logits.js';
-import { addon, type NamedTensor, type NativeRun, type NativeSpec, type RunMaterials } from '../native/addon.js';
+import {
+  addon,
+  type MapsEvent,
+  type NamedTensor,
+  type NativeRun,
+  type NativeSpec,
+  type RunMaterials,
+} from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import type { OnnxSession } from '../networks/onnx/session.js';
+import { openOnnx, type Source, valuesOf } from '../networks/sources.js';
 import { modelCard } from '../report/model-card.js';
 import { bestName, type FinishedResult } from '../store/run-data.js';
 import type { RunStore, SavedRun } from '../store/run-store.js';
 import { onAbort } from '../system/abort.js';
 import type { RunListener } from './events.js';
 import { type Materials, nativeMaterials, type Rates, trainedNetwork } from './materials.js';
-import { OnnxSources } from './onnx-sources.js';
 import { Recorder } from './recorder.js';
 import { aborted, resultOf } from './result.js';
 import type { OpenRun, RunContext, RunResult } from './run.js';
@@ -124,7 +132,7 @@ export async function driveRun<T>(
   {
     data: { streamed },
     checkpoints,
-  }: { readonly data: Pick<TrainingData, 'streamed'> } & Pick<Materials, 'checkpoints'>,
+  }: { readonly data: Pick<TrainingData, 'streamed'>; readonly checkpoints: readonly Pick<Source, 'onnx'>[] },
   { signal, ranks }: Pick<RunContext, 'signal' | 'ranks'>,
   listener: RunListener,
   begin: (run: NativeRun) => Promise<T>,
@@ -176,5 +184,39 @@ export async function driveRun<T>(
     decoder.end();
     forget();
     await sources.close();
+  }
+}
+
+/** Runs a run's ONNX sources. Batches run one after another, so that results are the same to the bit. */
+class OnnxSources {
+  readonly #sessions = new Map<number, OnnxSession>();
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    private readonly sources: readonly Pick<Source, 'onnx'>[],
+    private readonly threads: number,
+  ) {}
+
+  /** Returns a source's values for a batch, as `answer()` of a run takes them; undefined after `close`. */
+  run(event: MapsEvent): Promise<Uint8Array | undefined> {
+    const result = this.#last.then(() => this.#run(event));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #run({ source, images, batch }: MapsEvent): Promise<Uint8Array | undefined> {
+    const model = this.sources[source]?.onnx;
+    if (this.#closed || model === undefined) return undefined;
+    const session = this.#sessions.get(source) ?? (await openOnnx(model, this.threads));
+    this.#sessions.set(source, session);
+    return valuesOf(await session.run(images, batch));
+  }
+
+  /** Waits for the batch that is under way, and releases the memory. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+    for (const session of this.#sessions.values()) await session.close();
   }
 }

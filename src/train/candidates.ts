@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { elementCount } from '../native/tensor.js';
 import { describeNetwork, forwardFlops } from '../networks/describe.js';
@@ -5,28 +6,30 @@ import { type NetworkName, networkNames } from '../options/networks.js';
 import { invalidOption } from '../system/failures.js';
 import { smallest } from '../system/statistics.js';
 
-/** A network with its costs. */
-export interface Candidate {
+export const candidateSchema = z.object({
   /** The network's name. */
-  readonly network: NetworkName;
+  network: z.enum(networkNames),
   /** The factor of its numbers of channels. */
-  readonly width: number;
+  width: z.number(),
   /** Side of its images, pixels. */
-  readonly size: number;
+  size: z.int(),
   /** Operations for one image (`forwardFlops`). */
-  readonly flops: number;
+  flops: z.number(),
   /** The number of its layers and other steps. */
-  readonly layers: number;
+  layers: z.int(),
   /** The number of its parameters. */
-  readonly parameters: number;
+  parameters: z.int(),
   /** Megabytes of its weights and running statistics in float32. */
-  readonly mb: number;
+  mb: z.number(),
   /** Milliseconds for one image on one CPU thread, decoding not counted; absent where it was not timed. */
-  readonly ms?: number | undefined;
-}
+  ms: z.number().optional(),
+});
+
+/** A network with its costs. */
+export type Candidate = Readonly<z.output<typeof candidateSchema>>;
 
 /** Limits on the result's cost; absent: no limit. */
-export interface Budget {
+interface Budget {
   readonly maxMs?: number | undefined;
   readonly maxParams?: number | undefined;
   readonly maxMb?: number | undefined;
@@ -37,7 +40,7 @@ const sizes = [32, 64, 128, 224];
 /** Variants with the costs of resnet20 and resnet32: a race between them and those would only take time. */
 const variants: readonly NetworkName[] = ['resnet20_a', 'resnet32_a'];
 /** Maximum numbers of candidates of a race, and of those that are timed to find them. */
-export const maxCandidates = 8;
+const maxCandidates = 8;
 const maxTimed = 16;
 
 /** @throws L2TError INVALID_OPTION if the images are too small for the network. */
@@ -117,7 +120,8 @@ export async function fittingCandidates(
   }
   if (chosen.length > 0) return chosen;
   const quickest = all.toSorted((a, b) => estimate(a) - estimate(b)).slice(0, 3);
-  const measured = await Promise.all([fewest, ...(await inTurn(quickest, timing))]);
+  const measured = [fewest];
+  for (const candidate of quickest) measured.push(await timing(candidate));
   const by = (key: 'parameters' | 'mb' | 'ms', of: readonly Candidate[]) => {
     const least = smallest(of.map((each) => each[key] as number));
     return of.find((each) => each[key] === least) as Candidate;
@@ -133,12 +137,6 @@ const allowances = (budget: Budget): string =>
     .filter((key) => budget[key] !== undefined)
     .map((key) => `{${key}}`)
     .join(' or ');
-
-async function inTurn<T, R>(items: readonly T[], body: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await body(item));
-  return results;
-}
 
 /** Returns an estimate in milliseconds: a part by operations and a part by layers, through two timed networks. */
 function estimateBy(a: Candidate, b: Candidate): (candidate: Candidate) => number {

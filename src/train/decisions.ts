@@ -3,43 +3,31 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { decisionsName } from '../networks/checkpoint.js';
 import type { Given } from '../options/check.js';
-import { networkNames } from '../options/networks.js';
 import { trainSchema } from '../options/schemas.js';
 import { invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 import { parseJson } from '../system/json.js';
-
-const work = z.object({ seconds: z.number(), batch: z.int(), size: z.int() });
-const candidate = z.object({
-  network: z.enum(networkNames),
-  width: z.number(),
-  size: z.int(),
-  flops: z.number(),
-  layers: z.int(),
-  parameters: z.int(),
-  mb: z.number(),
-  ms: z.number().optional(),
-});
+import { candidateSchema } from './candidates.js';
+import { imagesSchema, scheduleSchema, workSchema } from './schedule.js';
 
 /** The kinds of decisions, in the order of the stages. */
 const kinds = {
-  /** The images, and how long one takes to be read. `fewest`: training images of the smallest class. */
+  /**
+   * The images, and how long one takes to be read. `fewest`: training images of the smallest class; `side`: the median of
+   * their short sides, pixels.
+   */
   data: z.object({
     classes: z.int(),
     fewest: z.int(),
-    images: z.object({ train: z.int(), validation: z.int(), test: z.int(), secondsPerImage: z.number() }),
+    side: z.number(),
+    images: imagesSchema,
   }),
   /** The source's network (without one, the usual target), and a step of its training. `fits`: it is within the budget. */
-  source: z.object({ candidate, work, fits: z.boolean() }),
+  source: z.object({ candidate: candidateSchema, work: workSchema, fits: z.boolean() }),
   /** The networks within the budget, and a step of each. Empty if the source is within it. */
-  candidates: z.array(z.object({ candidate, work })),
+  candidates: z.array(z.object({ candidate: candidateSchema, work: workSchema })),
   /** The epochs of each stage. */
-  schedule: z.object({
-    source: z.int(),
-    race: z.object({ candidates: z.int(), epochs: z.int(), teacher: z.int() }),
-    last: z.array(z.object({ student: z.int(), scratch: z.int() })).readonly(),
-    seconds: z.number(),
-  }),
+  schedule: scheduleSchema,
   /** A round of the race: the accuracy of each candidate (null: it diverged), and which go on. */
   round: z.object({
     epochs: z.int(),

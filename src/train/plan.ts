@@ -1,6 +1,8 @@
 import { resolve as absolute } from 'node:path';
 import { checkData } from '../data/check.js';
 import { countPerClass } from '../data/dataset.js';
+import { sampleShortSides } from '../data/image-sets.js';
+import type { DataKind } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
 import { divide } from '../data/split.js';
 import type { L2TError } from '../errors.js';
@@ -16,7 +18,7 @@ import { isOnnx, pathOfSource, published } from '../options/sources.js';
 import { read } from '../options/spec.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { someOf } from '../system/printable.js';
-import { smallest } from '../system/statistics.js';
+import { median, smallest } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
 import type { CheckedTrainOptions, Decisions, TrainContext } from './decisions.js';
@@ -62,15 +64,15 @@ export interface TrainCandidate {
 export const learningOptions = { method: 'fm', beta: 1.5 } as const;
 
 /** Minimum number of training images of a class for a race, which a fifth of them judges. */
-const minForRace = 10;
+export const minForRace = 10;
 
 /** Returns the options with absolute paths, device and threads, checked as far as possible without reading images. */
-export async function complete(options: CheckedTrainOptions): Promise<CheckedTrainOptions> {
+export async function complete(options: CheckedTrainOptions, signal?: AbortSignal): Promise<CheckedTrainOptions> {
   const { source, fromScratch, device, threads, unlabelled } = options;
   const data = required(trainSchema, options, 'data');
   if (source !== undefined && fromScratch)
     throw invalidOption('{fromScratch} trains without a source: leave out {source}.');
-  if (source === undefined && !fromScratch) throw await missingSource(options, data);
+  if (source === undefined && !fromScratch) throw await missingSource({ ...options, data }, signal);
   const method = source === undefined ? 'scratch' : learningOptions.method;
   read({ ...dataOptions(options), method, target: 'resnet20', source, unlabelled });
   const placed = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
@@ -79,11 +81,11 @@ export async function complete(options: CheckedTrainOptions): Promise<CheckedTra
 
 /** Returns an error that names the published source for images of this size. */
 async function missingSource(
-  { layout, imageColumn, labelColumn }: CheckedTrainOptions,
-  data: string,
+  { data, layout, imageColumn, labelColumn }: DataKind & { readonly data: string },
+  signal: AbortSignal | undefined,
 ): Promise<L2TError> {
-  const { splits } = await checkData({ data, layout, imageColumn, labelColumn });
-  const side = splits.find(({ short }) => short !== undefined)?.short?.median ?? 0;
+  const { train } = await loadData({ data, layout, imageColumn, labelColumn, drawTest: true, signal });
+  const side = train ? median(await sampleShortSides(train)) : 0;
   const name = side < largeSize ? 'resnet32-tinyimagenet' : 'resnet34';
   return invalidOption(
     `{source} is missing. For images of ${side} pixels ${name} fits (${published[name].mebibytes} MiB; it will be ${pathOfSource(name)}): l2t-native source get ${name}, then {source=${name}}. Without one, {fromScratch} trains from random weights, which is less accurate.`,
@@ -105,8 +107,7 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;
   const { maxMs, maxParams, maxMb, device = 'cpu' } = options;
   const data = required(trainSchema, options, 'data');
-  let side = 0;
-  const { classes, fewest, images } = await decisions.decide('data', async () => {
+  const { classes, fewest, side, images } = await decisions.decide('data', async () => {
     const { layout, imageColumn, labelColumn } = options;
     const report = await checkData({ data, layout, imageColumn, labelColumn, classes: options.classes, signal });
     const damaged = report.splits.flatMap((split) => split.damaged);
@@ -118,13 +119,13 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
     }
     if (report.shared.length > 0)
       warn(`${report.shared.length} images are in two splits (l2t-native data check lists them)`);
-    side = report.splits[0]?.short?.median ?? 0;
     const dataset = await loadData({ ...dataOptions(options), data, drawTest: true, signal });
     const { lists } = divide(dataset, { ...dataOptions(options), data, seed });
     const names = dataset.classNames.length;
     return {
       classes: names,
       fewest: smallest(countPerClass(lists.train.labels, names)),
+      side: report.splits[0]?.short?.median ?? 0,
       images: {
         train: lists.train.count,
         validation: lists.validation?.count ?? 0,

@@ -3,7 +3,7 @@ import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
 import { divide } from '../data/split.js';
-import { type EntryEstimate, estimate } from '../experiments/estimate.js';
+import { type EntryEstimate, estimateRun } from '../experiments/estimate.js';
 import { addon } from '../native/addon.js';
 import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
@@ -129,13 +129,12 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
     epochs: options.epochs ?? (chosen.targetInit === undefined ? defaultOf(transferSchema, 'epochs') : finetuneEpochs),
     lr: defaultOf(transferSchema, 'lr'),
   };
-  const [first] = (await timed(proposal, data, sources, control.signal)).entries;
   return {
     options: proposal as TransferOptions,
     proposed: Object.keys(proposal).filter((key) => !(key in options)),
     data,
     pairs: countPairs(proposal, sources, { name: target, classes: data.classNames.length, width }, size),
-    estimate: first as EntryEstimate,
+    estimate: await timed(proposal, data, sources, control.signal),
   };
 }
 
@@ -206,28 +205,22 @@ function warnOfSmallImages(
   );
 }
 
-async function timed(
+function timed(
   options: Given<typeof transferSchema>,
-  data: DataSummary,
+  { classNames, images }: DataSummary,
   checkpoints: readonly Source[],
   signal: AbortSignal | undefined,
-) {
-  const { method = defaultOf(transferSchema, 'method'), epochs, threads } = options;
-  const sides = checkpoints.map(({ size }) => size);
-  const widths = checkpoints.map(({ network }) => network.width);
-  const read = { ...options, ...(sides.length > 0 && { sourceSize: sides, sourceWidth: widths }) };
-  const subject = {
-    entries: [{ label: method, method, useless: [], options: read }],
-    options: { epochs, threads, seeds: 1, parallel: 1 },
-    classes: data.classNames.length,
-    images: [data.images.train],
-    sources: checkpoints.map(({ network: { name, classes }, onnx }) => ({
-      network: name,
-      classes,
-      ...(onnx && { onnx }),
-    })),
-  };
-  return estimate(subject, { signal });
+): Promise<EntryEstimate> {
+  const { method = defaultOf(transferSchema, 'method') } = options;
+  const sourceSize = checkpoints.map(({ size }) => size);
+  const sourceWidth = checkpoints.map(({ network }) => network.width);
+  const read = { ...options, ...(checkpoints.length > 0 && { sourceSize, sourceWidth }) };
+  const sources = checkpoints.map(({ network: { name, classes }, onnx }) => ({
+    network: name,
+    classes,
+    ...(onnx && { onnx }),
+  }));
+  return estimateRun(method, read, { classes: classNames.length, images: images.train, sources }, signal);
 }
 
 function countPairs(

@@ -9,7 +9,7 @@ import { counted, duration } from '../system/printable.js';
 import { type Interval, percent, probabilityInterval } from '../system/statistics.js';
 import { type Candidate, nameOf } from './candidates.js';
 import type { CheckedTrainOptions } from './decisions.js';
-import type { TrainPlan } from './plan.js';
+import { minForRace, type TrainPlan } from './plan.js';
 
 /** A network that was trained: a row of the table. */
 export interface TrainedRow {
@@ -141,7 +141,7 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
         ]
       : candidates.length > 1
         ? [
-            `no race (${fewest < 10 ? `${fewest} training images in a class` : 'there is no time for one'}): the largest is trained`,
+            `no race (${fewest < minForRace ? `${fewest} training images in a class` : 'there is no time for one'}): the largest is trained`,
           ]
         : []),
     ...last.map(({ student, scratch }, k) => {

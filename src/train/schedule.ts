@@ -1,65 +1,76 @@
+import * as z from 'zod';
 import { finetuneEpochs } from '../options/methods.js';
 import { largeSize } from '../options/networks.js';
 import { stepsPerEpoch, triedRates } from '../run/learning-rate.js';
 import { largest, sum } from '../system/statistics.js';
 
-/** A training step: its seconds, its images, and their side in pixels. */
-export interface Work {
+export const workSchema = z.object({
   /** Seconds of the step. */
-  readonly seconds: number;
+  seconds: z.number(),
   /** Its images. */
-  readonly batch: number;
+  batch: z.int(),
   /** Their side, pixels. */
-  readonly size: number;
-}
+  size: z.int(),
+});
+
+/** A training step: its seconds, its images, and their side in pixels. */
+export type Work = Readonly<z.output<typeof workSchema>>;
+
+export const imagesSchema = z.object({
+  /** Training images. */
+  train: z.int(),
+  /** Validation images. */
+  validation: z.int(),
+  /** Test images. */
+  test: z.int(),
+  /** Seconds to read one. */
+  secondsPerImage: z.number(),
+});
 
 /** Numbers of images, and how long one takes to be read. */
-export interface Images {
-  /** Training images. */
-  readonly train: number;
-  /** Validation images. */
-  readonly validation: number;
-  /** Test images. */
-  readonly test: number;
-  /** Seconds to read one. */
-  readonly secondsPerImage: number;
-}
+export type Images = Readonly<z.output<typeof imagesSchema>>;
 
 /** Seconds of a run besides its epochs, and of an epoch. */
-export interface Cost {
+interface Cost {
   readonly once: number;
   readonly epoch: number;
 }
 
-/** The epochs of each stage, known before anything is trained. */
-export interface Schedule {
+export const scheduleSchema = z.object({
   /** Epochs of the source's fine-tuning. */
-  readonly source: number;
+  source: z.int(),
   /** The race among candidates, and their teacher; 0 candidates: there is no race. */
-  readonly race: {
+  race: z.object({
     /** Number of candidates. */
-    readonly candidates: number;
+    candidates: z.int(),
     /** Epochs of the first round. */
-    readonly epochs: number;
+    epochs: z.int(),
     /** Epochs of their teacher's fine-tuning. */
-    readonly teacher: number;
-  };
+    teacher: z.int(),
+  }),
   /** For each candidate, if it wins: its last training, and the same from scratch. */
-  readonly last: readonly {
-    /** Epochs of its last training. */
-    readonly student: number;
-    /** Epochs from scratch; 0: it is left out. */
-    readonly scratch: number;
-  }[];
+  last: z
+    .array(
+      z.object({
+        /** Epochs of its last training. */
+        student: z.int(),
+        /** Epochs from scratch; 0: it is left out. */
+        scratch: z.int(),
+      }),
+    )
+    .readonly(),
   /** Seconds of all stages by this estimate, with the slowest candidate as the winner. */
-  readonly seconds: number;
-}
+  seconds: z.number(),
+});
+
+/** The epochs of each stage, known before anything is trained. */
+export type Schedule = Readonly<z.output<typeof scheduleSchema>>;
 
 /** Maximum number of epochs of the winner's training, which is also the default of transfer. */
 const maxEpochs = 200;
 /** Epochs of a race's first round: with fewer than these, chance would decide. */
 const [minRaceEpochs, maxRaceEpochs] = [5, 10];
-export const rounds = 3;
+const rounds = 3;
 /** Parts of the whole time: the source where a smaller network follows; the race; the same from scratch; a reserve. */
 const shares = { source: 1 / 4, race: 1 / 4, scratch: 1 / 5, reserve: 1 / 20 };
 /** Seconds to begin a run, and to write its report. */

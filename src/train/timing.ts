@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { L2TError } from '../errors.js';
-import { estimate } from '../experiments/estimate.js';
+import { estimateRun } from '../experiments/estimate.js';
 import type { Source } from '../networks/sources.js';
 import type { MethodName } from '../options/methods.js';
 import { defaultBatch, largeSize } from '../options/networks.js';
@@ -78,13 +78,6 @@ export async function workOf(
     sourceSize: teacher.size,
   };
   const options = { target, width, size, batch: timed, method, device, threads, ...source };
-  const subject = {
-    entries: [{ label: method, method, useless: [], options }],
-    options: { epochs: 1, threads, seeds: 1, parallel: 1 },
-    classes,
-    images: [images],
-    sources,
-  };
-  const { msPerStep = 0, maxMsPerStep = 0 } = (await estimate(subject, { signal })).entries[0] ?? {};
+  const { msPerStep, maxMsPerStep } = await estimateRun(method, options, { classes, images, sources }, signal);
   return { seconds: ((msPerStep + maxMsPerStep) / 2000) * (batch / timed), batch, size };
 }

@@ -11,9 +11,9 @@ import { largeSize } from '../options/networks.js';
 import { trainSchema } from '../options/schemas.js';
 import { document } from '../report/page/document.js';
 import type { RunEvent } from '../run/events.js';
-import { resumeOrStart } from '../run/resume.js';
 import { Run, type RunControl, type RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
+import { resumeOrStart } from '../run/transfer.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
 import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../store/new-folder.js';
 import { cardName, reportName } from '../store/run-data.js';
@@ -67,7 +67,7 @@ export function train(given: TrainOptions): Run<TrainEvent, TrainResult> {
   const began = performance.now();
   return new Run(async (emit) => {
     const { options: taken, control } = takeOptions(trainSchema, given, { signal: aSignal });
-    const { out = firstFree(absolutePath('runs'), 'train'), ...options } = await complete(taken);
+    const { out = firstFree(absolutePath('runs'), 'train'), ...options } = await complete(taken, control.signal);
     await requireUnusedByRuns(out);
     await makeFolder(out);
     return inFolder(out, control.signal, emit, began, async () => {
@@ -104,7 +104,7 @@ export async function planTraining(given: TrainOptions & PlanTrainingControl): P
   const began = performance.now();
   const controls = { signal: aSignal, onNote: aMessageListener, onWarning: aMessageListener };
   const { options, control } = takeOptions(trainSchema, given, controls);
-  const { out: _, ...completed } = await complete(options);
+  const { out: _, ...completed } = await complete(options, control.signal);
   const { signal, onNote: note = () => {}, onWarning: warn = () => {} } = control;
   return planOf(await Decisions.begin(undefined, completed), { signal, warn, note, began });
 }

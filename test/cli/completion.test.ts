@@ -67,6 +67,7 @@ describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (sh
     expect(await offers('transfer --method ')).toEqual([...methodNames].sort());
     expect(await offers('transfer --target=')).toEqual([...networkNames].sort());
     expect(await offers('export --to onn')).toEqual(['onnx']);
+    expect(await offers('transfer --source-network=')).toEqual([...networkNames, 'onnx'].sort());
     expect(await offers('reproduce stl10-t')).toEqual(['stl10-three-sources']);
     expect(await offers('completion ')).toEqual(['bash', 'fish', 'zsh']);
     expect(await offers('transfer --epochs ')).toEqual([]);

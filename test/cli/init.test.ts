@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { addon } from '../../src/native/addon.js';
 import { toTensorMap } from '../../src/native/tensor.js';
 import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
-import { yamlOptions } from '../../src/options/options-file.js';
 import { transferSchema } from '../../src/options/schemas.js';
+import { yamlOptions } from '../../src/options/yaml.js';
 import { writeClasses } from '../data/generate.js';
 import { cli, main, newPath, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
 

@@ -9,6 +9,7 @@ import {
   planComparison,
   planCurve,
   type RunEvent,
+  report,
   resumeComparison,
   resumeOrStart,
 } from '../../src/index.js';
@@ -154,6 +155,18 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     expect((await runLine(runs[4] as string, out)).stderr).toMatch(/holds a run with other options \(--lr\)/);
   });
 
+  it('does not count a run that started from another network than the plan had', async () => {
+    const out = newPath();
+    const file = join(temporaryFolder(), 'source.safetensors');
+    cpSync(source, file);
+    const given = { ...options(), source: file, methods: 'scratch,finetune-source', seeds: 1 };
+    const { runs } = await planComparison(out, given);
+    cpSync(await tinySource({ width: 0.25, classes: 3 }), file);
+    expect((await runLine(runs[1] as string, out)).code).toBe(0);
+    const changed = { state: 'failed', why: expect.stringContaining('has changed since') };
+    expect((await collect(out)).unfinished).toMatchObject([{ state: 'not begun' }, changed]);
+  });
+
   it('has runs whose sources read larger images, beside runs without one', async () => {
     const [out, data] = [temporaryFolder(), temporaryFolder()];
     const pixels = pattern(1, 48);
@@ -242,11 +255,14 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     await planCurve(out, { ...experiment, perClass: '5,6' });
     expect(linesOf(out).map((line) => /--out (\S+)/.exec(line)?.[1])).toEqual(['scratch-5-0', 'scratch-6-0']);
     await expect(planComparison(out, experiment)).rejects.toThrow(/holds an experiment already \(plan\.yaml\)/);
+    const again = await cli(['compare', ...flagsOf(experiment), '--plan', './run/'], { cwd: join(out, '..') });
+    expect(again.stderr).toMatch(/holds an experiment already \(plan\.yaml\)/);
     const { code, stderr } = await cli(['compare', '--resume', out]);
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/was begun by l2t-native curve: l2t-native curve --resume/),
     ]);
+    await expect(report(out, { threads: 1 })).rejects.toThrow(/computes nothing/);
     await expect(collect(temporaryFolder())).rejects.toThrow(/holds no experiment/);
   });
 

@@ -4,11 +4,10 @@ import ts from 'typescript';
 import { expect, it } from 'vitest';
 import { packageRoot } from '../../setup/files.mjs';
 import { named } from '../../src/options/spelling.js';
-import { helpByName, optionHelp, optionHelpFile, optionNames, optionNamesFile } from '../../tools/option-help.js';
+import { helpByName, optionHelp, optionHelpFile } from '../../tools/option-help.js';
 
 it('is what the tables of options say (npm run option-help)', () => {
   expect(readFileSync(optionHelpFile, 'utf8')).toBe(optionHelp());
-  expect(readFileSync(optionNamesFile, 'utf8')).toBe(optionNames());
   // Messages know each name.
   for (const name of helpByName().keys()) expect(named(name)).toBe(`{${name}}`);
 });

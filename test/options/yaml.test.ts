@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { yamlOptions } from '../../src/options/options-file.js';
 import { transferSchema } from '../../src/options/schemas.js';
-import { parseYaml } from '../../src/options/yaml.js';
+import { parseYaml, yamlOptions } from '../../src/options/yaml.js';
 import { parseRecord } from '../../src/store/record.js';
 import { failureOf } from '../outcomes.js';
 import { temporaryFolder, write } from '../tiny.js';

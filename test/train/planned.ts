@@ -7,7 +7,7 @@ export function plannedTraining(out: string, given: { readonly data: string; rea
   const racers = [candidateOf('resnet20', 0.25, 32, 3), candidateOf('vgg9_bn', 0.25, 32, 3)];
   const work = { seconds: 0.1, batch: 32, size: 32 };
   const decisions = [
-    ['data', { classes: 3, fewest: 12, images: { train: 36, validation: 0, test: 30, secondsPerImage: 0 } }],
+    ['data', { classes: 3, fewest: 12, side: 32, images: { train: 36, validation: 0, test: 30, secondsPerImage: 0 } }],
     ['source', { candidate: { ...racers[0], ms: 1 }, work, fits: false }],
     ['candidates', racers.map((candidate) => ({ candidate, work }))],
     [

@@ -62,9 +62,11 @@ describe('proposeOptions', () => {
 
   it('proposes the largest network within the budget, which learns from the source fine-tuned', async () => {
     const source = await tinySource();
-    const { options } = await proposeOptions({ data, source, threads: 1, maxParams: 30_000 });
+    const { options, estimate } = await proposeOptions({ data, source, threads: 1, maxParams: 30_000 });
     const shape = { target: 'resnet32', width: 0.25, size: 32 };
     expect(options).toMatchObject({ ...shape, method: 'fm', source, sourceFinetune: 12, pairs: 'all-to-all' });
+    // The time is that of the run's own 200 epochs.
+    expect(estimate).toMatchObject({ label: 'fm', steps: 400 });
     expect(options).not.toHaveProperty('maxParams');
     const run = transfer({ ...options, sourceFinetune: 1, epochs: 1, out: temporaryFolder() });
     expect((await run.result).method).toBe('fm');

@@ -158,6 +158,18 @@ describe('train', { timeout: 240_000 }, () => {
     expect(read(parts, 'decisions.json')).toBe(again);
   });
 
+  it('interrupted before it chose a network, takes the one for the size of the images', async () => {
+    const out = temporaryFolder();
+    const options = { data, fromScratch: true, threads: 1, device: 'cpu' };
+    const images = { train: 36, validation: 0, test: 30, secondsPerImage: 0 };
+    const decisions = [{ kind: 'data', value: { classes: 3, fewest: 12, side: 224, images } }];
+    write(out, 'decisions.json', JSON.stringify({ verb: 'train', options, decisions }));
+    await abortAt(
+      (signal) => resumeTrain(out, { signal }),
+      (event) => event.type === 'note' && /^timing resnet18 /.test(event.message),
+    );
+  });
+
   it('with a split file, takes the fifth that judges from its training images', async () => {
     const division = { train: Array.from({ length: 30 }, (_, k) => k), validation: [30, 31, 32] };
     const splitFile = write(temporaryFolder(), 'split.json', JSON.stringify(division));
