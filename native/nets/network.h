@@ -144,7 +144,6 @@ struct Feature {
 struct Network {
   std::string name;
   int64_t classes = 0;
-  double width = 1;
   std::vector<Operation> operations;
   std::vector<TensorSpec> parameters;
   std::vector<ParameterInit> initialisation;  // one for each parameter
