@@ -1,7 +1,7 @@
 #pragma once
 #include "native/backends/cuda/launch.h"
 
-/// Bodies of the matching loss at one map (terms/matching.h). Maps are channels last, B·HW × C; k: B × C. A thread sums
+/// Bodies of the matching loss at one map (terms/matching.cc). Maps are channels last, B·HW × C; k: B × C. A thread sums
 /// a chunk of an image's places for one channel.
 namespace l2t::backends::cuda {
 
