@@ -2,7 +2,7 @@
 
 #include "native/backends/cuda/backend.h"
 #include "native/backends/cuda/conv_unit.h"
-#include "native/backends/fused_inference.h"
+#include "native/backends/fused_unit.h"
 #include "native/backends/reference/backend.h"
 
 namespace l2t::backends::cuda {
