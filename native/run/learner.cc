@@ -69,6 +69,9 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   problem_.reducer = sharing.reducer;
   problem_.local_norm = sharing.local_norm;
   problem_.target = nets::make_network(target);
+  if (problem_.target.runs_elsewhere()) {
+    throw Error("INVALID_OPTION", "The target must be a built-in network: an ONNX file can only be a source.");
+  }
   const backends::Arithmetic arithmetic{options, hyperparameters.convolution, hyperparameters.precision,
                                         problem_.reducer->single(), hyperparameters.deterministic};
   problem_.backend = &backends::backend_for(arithmetic);

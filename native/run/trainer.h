@@ -22,7 +22,7 @@ class Trainer {
  public:
   /// Moves the images to the device and sets the calling thread's LibTorch thread count, so call run() on this thread.
   /// `decoder` may be null where all sets are resident, `runner` where no source runs elsewhere.
-  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner = nullptr);
+  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner);
 
   TrainerResult run();
 
