@@ -8,6 +8,7 @@
 #include "binding/worker.h"
 #include "native/backends/backend.h"
 #include "native/core/device.h"
+#include "native/core/phases.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/captured_step.h"

@@ -3,7 +3,6 @@
 
 #include <memory>
 
-#include "native/core/phases.h"
 #include "native/run/learner.h"
 
 namespace l2t::binding {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "binding/marshal.h"
+#include "binding/worker.h"
 #include "native/core/error.h"
 
 namespace l2t::binding {

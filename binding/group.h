@@ -3,7 +3,6 @@
 
 #include <memory>
 
-#include "binding/worker.h"
 #include "native/core/group.h"
 
 namespace l2t::binding {

@@ -115,9 +115,9 @@ T argument(const Napi::Value& value, const char* name, Rule... rule) {
 
 /// A job, which is a call's first argument.
 template <class T>
-T read_job(const Napi::Value& value, KeptValues* keep = nullptr) {
+T read_job(const Napi::Value& value) {
   T job{};
-  read(value, Location{"", keep}, job);
+  read(value, Location{"", nullptr}, job);
   return job;
 }
 

@@ -15,6 +15,36 @@ nets::Network network_argument(const Napi::Value& value) {
 
 int64_t size_argument(const Napi::Value& value) { return argument<int64_t>(value, "size", kSides); }
 
+/// Collects the parts that an operation names.
+struct Parts {
+  const nets::Network& network;
+  OperationDescription& description;
+
+  void parameter(const char* name, int index) const { tensor(name, network.parameters, index); }
+  void buffer(const char* name, int index) const { tensor(name, network.buffers, index); }
+  void setting(const char* name, double value) const { description.settings.emplace_back(name, value); }
+
+ private:
+  void tensor(const char* name, const std::vector<TensorSpec>& specs, int index) const {
+    if (index >= 0) description.tensors.emplace_back(name, specs[index].name);
+  }
+};
+
+std::vector<OperationDescription> operations_of(const nets::Network& network) {
+  std::vector<OperationDescription> descriptions;
+  for (const auto& operation : network.operations) {
+    auto& description = descriptions.emplace_back();
+    description.inputs = operation.inputs;
+    std::visit(
+        [&](const auto& kind) {
+          description.kind = kind.kKind;
+          kind.parts(Parts{network, description});
+        },
+        operation.kind);
+  }
+  return descriptions;
+}
+
 }  // namespace
 
 Napi::Value networks(const Napi::CallbackInfo& info) { return write(info.Env(), nets::network_names()); }
@@ -25,7 +55,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   const auto sizes = nets::feature_sizes(network, size);
   const auto candidates = nets::candidates(network, size);
   NetworkDescription description{
-      network.name, network.parameters, network.buffers, nets::describe(network), nets::value_sides(network, size), {}};
+      network.name, network.parameters, network.buffers, operations_of(network), nets::value_sides(network, size), {}};
   for (int i = 0; i < static_cast<int>(sizes.size()); ++i) {
     const bool candidate = std::find(candidates.begin(), candidates.end(), i) != candidates.end();
     description.features.push_back({i, network.features[i].channels, sizes[i], candidate});

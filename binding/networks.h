@@ -2,13 +2,29 @@
 #include <napi.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "native/core/layout.h"
-#include "native/nets/describe.h"
 #include "native/nets/registry.h"
 
 namespace l2t::binding {
+
+/// An operation in plain form, for programs that write it down in another format.
+struct OperationDescription {
+  std::string kind;
+  std::vector<int> inputs;
+  /// The part's name in the operation, and the tensor's name in the network. A part that is not there has no entry.
+  std::vector<std::pair<std::string, std::string>> tensors;
+  std::vector<std::pair<std::string, double>> settings;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("kind", self.kind);
+    visit("inputs", self.inputs);
+    visit("tensors", self.tensors);
+    visit("settings", self.settings);
+  }
+};
 
 struct FeatureDescription {
   int index;
@@ -28,7 +44,7 @@ struct NetworkDescription {
   std::string name;
   std::vector<TensorSpec> parameters;
   std::vector<TensorSpec> buffers;
-  std::vector<nets::OperationDescription> operations;
+  std::vector<OperationDescription> operations;
   std::vector<int64_t> sides;
   std::vector<FeatureDescription> features;
 

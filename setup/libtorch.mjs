@@ -271,19 +271,19 @@ export function explain(tried, cli = 'npx l2t-native') {
 /**
  * Calls findLibTorch and throws an error (code LIBTORCH_NOT_FOUND) with the full explanation if nothing is found.
  * Installs from apt if it may.
- * @param {{ explicit?: string | undefined, say: (line: string) => void, cli?: string, env?: Variables }} options
+ * @param {{ explicit?: string | undefined, say: (line: string) => void, cli?: string }} options
  */
-export function requireLibTorch({ explicit, say, cli, env = process.env }) {
-  const { found, tried } = findLibTorch({ explicit, env, install: () => installFromApt(say) });
+export function requireLibTorch({ explicit, say, cli }) {
+  const { found, tried } = findLibTorch({ explicit, install: () => installFromApt(say) });
   if (found !== undefined) return found;
   throw Object.assign(new Error(explain(tried, cli)), { code: 'LIBTORCH_NOT_FOUND' });
 }
 
 /**
  * A key that changes whenever a new search could give another result; cheap, so that the bootstrap need not search.
- * @param {Pick<Where, 'explicit' | 'env'>} [options]
+ * @param {Pick<Where, 'explicit'>} [options]
  */
-export function searchKey({ explicit, env = process.env } = {}) {
+export function searchKey({ explicit } = {}) {
   const names = ['LIBTORCH', 'LIBTORCH_USE_PYTORCH', 'VIRTUAL_ENV', 'CONDA_PREFIX'];
-  return JSON.stringify([explicit ?? '', ...names.map((name) => env[name] ?? ''), modified(setupFolder(env))]);
+  return JSON.stringify([explicit ?? '', ...names.map((name) => process.env[name] ?? ''), modified(setupFolder())]);
 }

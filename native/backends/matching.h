@@ -6,7 +6,7 @@
 
 #include "native/core/interface.h"
 
-/// The matching loss at one target map, as a backend computes it; terms/matching.h has the formulas.
+/// The matching loss at one target map, as a backend computes it; terms/matching.cc has the formulas.
 namespace l2t::backends {
 
 class Backend;

@@ -27,12 +27,24 @@ struct Problem {
   Phases* phases = nullptr;  // null: not measured
 
   /// The sum of a real step: the cross-entropy first.
-  [[nodiscard]] std::vector<terms::Term*> all_terms() const;
+  [[nodiscard]] std::vector<terms::Term*> all_terms() const {
+    std::vector<terms::Term*> all{cross_entropy.get()};
+    for (const auto& term : added) all.push_back(term.get());
+    return all;
+  }
   /// The sum of a virtual step but the last: what the meta-networks weight. The last step takes the cross-entropy
   /// alone.
-  [[nodiscard]] std::vector<terms::Term*> virtual_terms() const;
+  [[nodiscard]] std::vector<terms::Term*> virtual_terms() const {
+    std::vector<terms::Term*> weighted;
+    for (const auto& term : added) {
+      if (term->in_virtual_steps()) weighted.push_back(term.get());
+    }
+    return weighted;
+  }
   /// Returns the images that batch norm's statistics cover.
-  [[nodiscard]] SharedBatch norm(const Batch& batch) const;
+  [[nodiscard]] SharedBatch norm(const Batch& batch) const {
+    return local_norm ? SharedBatch{&single_process(), batch.x.size(0)} : batch.whole;
+  }
 };
 
 }  // namespace l2t::bilevel

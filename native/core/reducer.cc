@@ -7,8 +7,6 @@
 
 #include <algorithm>
 
-#include "native/core/error.h"
-
 namespace l2t {
 
 Reducer::Share SharedBatch::share() const {

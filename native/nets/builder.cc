@@ -5,14 +5,13 @@
 
 namespace l2t::nets {
 
-Builder::Builder(std::string name, int64_t classes, double width) {
+Builder::Builder(std::string name, int64_t classes, double width) : width_(width) {
   network_.name = std::move(name);
   network_.classes = classes;
-  network_.width = width;
 }
 
 int Builder::scaled(int channels) const {
-  return std::max(1, static_cast<int>(std::lround(channels * network_.width)));
+  return std::max(1, static_cast<int>(std::lround(channels * width_)));
 }
 
 int Builder::conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias, int groups) {

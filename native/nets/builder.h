@@ -54,6 +54,7 @@ class Builder {
   int buffer(std::string name, int channels);
   int append(Operation operation, int channels);
 
+  double width_;
   Network network_;
   std::vector<int> channels_{3};  // of each value
 };

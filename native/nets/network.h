@@ -14,7 +14,7 @@ constexpr double kBatchNormEpsilon = 1e-5;
 constexpr double kRunningMomentum = 0.1;
 
 /// A kind of operation has a name, and names its parts once: its parameters and buffers (members hold their positions
-/// in the network's lists; −1: none), and its settings, which are numbers. describe.h reads these names.
+/// in the network's lists; −1: none), and its settings, which are numbers. binding/networks.cc reads these names.
 struct Conv2d {
   int weight;  // C_out × C_in/groups × k × k
   int bias;
@@ -144,7 +144,6 @@ struct Feature {
 struct Network {
   std::string name;
   int64_t classes = 0;
-  double width = 1;
   std::vector<Operation> operations;
   std::vector<TensorSpec> parameters;
   std::vector<ParameterInit> initialisation;  // one for each parameter

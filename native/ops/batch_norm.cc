@@ -139,12 +139,11 @@ BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at:
   const auto sum_y_bar_x_hat_dot = s * (sum_y_bar_x_dot - x_dot_mean * bar.shift_bar - q * bar.scale_bar);
   const auto scaled = scale * s;                         // γ s
   const auto scaled_dot = s * (scale_dot - scaled * q);  // γ̇ s + γ ṡ
-  // x̄ = γ s (ȳ − mean ȳ − x̂ mean(x̂ ȳ))
-  const auto on_x_again = -scaled * s * scale_bar_mean;
-  bar.x_bar = at::addcmul(per_channel(-scaled * shift_bar_mean - on_x_again * mean), y_bar, per_channel(scaled))
-                  .addcmul_(x, per_channel(on_x_again));
-  // The rest of x̄̇ is  scaled_dot ȳ + on_x_dot ẋ + on_x_hat x̂ + constant.
+  // x̄ = γ s (ȳ − mean ȳ − x̂ mean(x̂ ȳ)), in which x has the factor that ẋ has in x̄̇.
   const auto on_x_dot = -scaled * s * scale_bar_mean;
+  bar.x_bar = at::addcmul(per_channel(-scaled * shift_bar_mean - on_x_dot * mean), y_bar, per_channel(scaled))
+                  .addcmul_(x, per_channel(on_x_dot));
+  // The rest of x̄̇ is  scaled_dot ȳ + on_x_dot ẋ + on_x_hat x̂ + constant.
   const auto on_x_hat = -scaled_dot * scale_bar_mean - on_x_dot * q - scaled * sum_y_bar_x_hat_dot / count;
   const auto constant = -scaled_dot * shift_bar_mean - on_x_dot * x_dot_mean;
   const auto on_x = on_x_hat * s;

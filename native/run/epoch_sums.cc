@@ -11,8 +11,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "native/core/error.h"
-
 namespace l2t::run {
 namespace {
 

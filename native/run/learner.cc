@@ -4,7 +4,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/ScopeExit.h>
 
@@ -70,6 +69,9 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   problem_.reducer = sharing.reducer;
   problem_.local_norm = sharing.local_norm;
   problem_.target = nets::make_network(target);
+  if (problem_.target.runs_elsewhere()) {
+    throw Error("INVALID_OPTION", "The target must be a built-in network: an ONNX file can only be a source.");
+  }
   const backends::Arithmetic arithmetic{options, hyperparameters.convolution, hyperparameters.precision,
                                         problem_.reducer->single(), hyperparameters.deterministic};
   problem_.backend = &backends::backend_for(arithmetic);

@@ -183,7 +183,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     const auto step = k % batches_.steps();
     auto prepared = prepare(k / batches_.steps(), step, rates[k], Kind::kReal);
     const bool ready = prepared && complete(*prepared);
-    if (!agreed(ready) || !ready) return;
+    if (!agreed(ready)) return;
     const auto [images, source_x, lr, judge] = input(prepared->inputs, step);
     const auto real_step = [&] {
       return sums_.row(learner_.iterate(images, source_x, lr, judge, /*move_phi=*/false), images.y);
@@ -212,7 +212,7 @@ std::optional<Trainer::Prepared> Trainer::prepare(int64_t epoch, int64_t step) {
 }
 
 std::optional<Trainer::Prepared> Trainer::prepare(int64_t epoch, int64_t step, double lr, Kind kind) {
-  Prepared prepared{epoch, step, {}, {}};
+  Prepared prepared;
   if (listener_.stopped()) return std::nullopt;
   if (!upload(batches_.prepare(epoch, step, lr), prepared.inputs)) return std::nullopt;
   const bool judge = other_judges(config_) && kind == Kind::kMeta;

@@ -22,7 +22,7 @@ class Trainer {
  public:
   /// Moves the images to the device and sets the calling thread's LibTorch thread count, so call run() on this thread.
   /// `decoder` may be null where all sets are resident, `runner` where no source runs elsewhere.
-  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner = nullptr);
+  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner);
 
   TrainerResult run();
 
@@ -45,8 +45,6 @@ class Trainer {
   /// A step's tensors on the device: its plan and, where the images are not resident, its pixels; then, where another
   /// batch judges φ, those of that batch; then the outputs of each source that runs elsewhere.
   struct Prepared {
-    int64_t epoch;
-    int64_t step;
     CapturedStep::Inputs inputs;
     std::vector<int64_t> tickets;  // of the outputs not yet received
   };

@@ -28,8 +28,9 @@ at::Tensor Trainer::within_memory(int64_t labelled, const std::function<at::Tens
 /// Measures a whole iteration, even if a step of try_rates failed. Returns nothing if the memory ends again.
 std::optional<size_t> Trainer::memory_of_step(int64_t labelled) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+  const auto images = labelled * batches_.kinds();
   const auto blank = [&](int64_t size) {
-    return at::empty({labelled * batches_.kinds(), 3, size, size}, options, at::MemoryFormat::ChannelsLast).zero_();
+    return at::empty({images, 3, size, size}, options, at::MemoryFormat::ChannelsLast).zero_();
   };
   const auto& backend = backends::backend_for({device_});
   const auto memory = [&] { return backend.memory(device_).value_or(backends::DeviceMemory{}); };
@@ -37,7 +38,11 @@ std::optional<size_t> Trainer::memory_of_step(int64_t labelled) {
   backend.reset_peak_memory(device_);
   try {
     std::vector<at::Tensor> source_x;
-    for (const auto& source : config_.sources) source_x.push_back(blank(source.size));
+    for (size_t k = 0; k < config_.sources.size(); ++k) {
+      const auto& network = learner_.sources()[k].network;
+      source_x.push_back(network.runs_elsewhere() ? at::zeros({images * nets::values_per_image(network)}, options)
+                                                  : blank(config_.sources[k].size));
+    }
     const auto y = at::zeros({labelled}, options.dtype(at::kLong));
     learner_.iterate({blank(config_.size), y, labelled, batches_.kinds()}, source_x,
                      at::zeros({}, options.dtype(at::kDouble)));

@@ -1,8 +1,6 @@
 #pragma once
 #include "native/terms/terms.h"
 
-namespace l2t::terms {
-
 /// Attention transfer (Zagoruyko & Komodakis 2017), a sum over pairs. F is S or T, C its channels, P its places:
 ///
 ///   a(F) = mean_c F² ,  q(F) = a / max(‖a‖, 1e-12) over places
@@ -11,7 +9,7 @@ namespace l2t::terms {
 ///              (where ‖a‖ < 1e-12, the divisor is a constant: ā = q̄ / 1e-12)
 ///
 /// S: resized to T's size, B × C_m × H × W; T: B × C_n × H × W; κ: `attentionWeight`.
-std::unique_ptr<Term> make_attention(const std::string& name, Setup& setup);
+namespace l2t::terms {
 
 /// One pair. `images`: B of the whole batch.
 MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight, int64_t images);

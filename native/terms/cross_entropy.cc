@@ -1,9 +1,10 @@
-#include "native/terms/cross_entropy.h"
-
 #include <ATen/ops/constant_pad_nd.h>
 
 #include <utility>
 
+#include "native/terms/terms.h"
+
+/// L_org: the cross-entropy of the target's logits with the labels (ops/cross_entropy.h).
 namespace l2t::terms {
 namespace {
 

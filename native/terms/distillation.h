@@ -1,8 +1,6 @@
 #pragma once
 #include "native/terms/kd.h"
 
-namespace l2t::terms {
-
 /// Learning without forgetting (Li & Hoiem 2016): an extra linear head learns the outputs of the first source. It reads
 /// f, the target's last feature T averaged over places. With z = W f + b, L and z̄ are those of kd.h, and
 ///
@@ -10,7 +8,7 @@ namespace l2t::terms {
 ///
 /// z_S: B × classes of the source; T: B × C × H × W; the slice `lwf_head`: W (classes × C) and b (classes), uniform
 /// ± 1/√C; κ: `distillationWeight`; τ: `temperature`.
-std::unique_ptr<Term> make_distillation(const std::string& name, Setup& setup);
+namespace l2t::terms {
 
 struct DistillationValue {
   at::Tensor loss;

@@ -1,8 +1,6 @@
 #pragma once
 #include "native/terms/terms.h"
 
-namespace l2t::terms {
-
 /// Distillation (Hinton, Vinyals & Dean 2015): the target's logits z learn those of the first source, z_S, which tells
 /// the same classes apart. With p = softmax(z/τ), p_S = softmax(z_S/τ):
 ///
@@ -10,7 +8,7 @@ namespace l2t::terms {
 ///   backward   z̄ = κ τ (p − p_S) / B
 ///
 /// z and z_S: B × K, in the order of the data's classes (SourceMaps::logits); κ: `kdWeight`; τ: `kdTemperature`.
-std::unique_ptr<Term> make_kd(const std::string& name, Setup& setup);
+namespace l2t::terms {
 
 struct Distillation {
   double weight;

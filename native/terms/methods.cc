@@ -18,7 +18,7 @@ const std::vector<Method>& methods() {
       {.name = "l2-sp", .terms = {"l2-sp"}, .learned = {}, .decays = false},
       {"sp", {"sp"}, {}},
       {"vid", {"vid"}, {}},
-      // Unweighted feature matching   (Romero et al. 2015)
+      // Unweighted feature matching (Romero et al. 2015).
       {"fm", {"matching"}, {}},
       // An ablation: a sum over channels where fm takes the mean.
       {"amounts-only", {"matching"}, {.what = false, .where = true}},

@@ -1,8 +1,6 @@
 #pragma once
 #include "native/terms/terms.h"
 
-namespace l2t::terms {
-
 /// Similarity-preserving distillation (Tung & Mori 2019), a sum over pairs: images that are alike for the source are to
 /// be alike for the target. F is S or T, each at its own size, Q(F) its B × CHW matrix:
 ///
@@ -12,7 +10,7 @@ namespace l2t::terms {
 ///
 /// γ: `spWeight`. Where the ranks share the batch, each has its own rows of G; it needs Q and Ḡ of all
 /// ranks.
-std::unique_ptr<Term> make_sp(const std::string& name, Setup& setup);
+namespace l2t::terms {
 
 /// One pair; `g_source`: G̃(S).
 MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight, const SharedBatch& whole);

@@ -8,9 +8,7 @@
 
 #include "native/core/interface.h"
 #include "native/core/layout.h"
-#include "native/core/random.h"
 #include "native/core/reducer.h"
-#include "native/core/settings.h"
 #include "native/nets/forward.h"
 #include "native/transfer/meta_networks.h"
 #include "native/transfer/source_maps.h"

@@ -3,14 +3,6 @@
 #include <map>
 
 #include "native/core/error.h"
-#include "native/terms/attention.h"
-#include "native/terms/cross_entropy.h"
-#include "native/terms/distillation.h"
-#include "native/terms/kd.h"
-#include "native/terms/l2_sp.h"
-#include "native/terms/matching.h"
-#include "native/terms/sp.h"
-#include "native/terms/vid.h"
 
 namespace l2t::terms {
 namespace {

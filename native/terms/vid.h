@@ -1,8 +1,6 @@
 #pragma once
 #include "native/terms/terms.h"
 
-namespace l2t::terms {
-
 /// Variational information distillation (Ahn et al. 2019), a sum over pairs: the target's map predicts the source's,
 /// with a variance for each channel. S is resized to T's size; μ = r(T) by a 1×1 convolution; D = μ − S; σ² =
 /// softplus(ρ) + 1e-5 for each of the source's channels:
@@ -12,7 +10,7 @@ namespace l2t::terms {
 ///
 /// N = B C_m H W. L may be negative. The slice `vid.i` of pair i: r's weight and bias as those of matching, and ρ,
 /// which starts where σ² is `vidVariance`. κ: `vidWeight`.
-std::unique_ptr<Term> make_vid(const std::string& name, Setup& setup);
+namespace l2t::terms {
 
 /// One pair. `rho`: C_m.
 struct VidParameters {

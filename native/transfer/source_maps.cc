@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "native/backends/matching.h"
 #include "native/nets/initialise.h"
 
 namespace l2t::transfer {

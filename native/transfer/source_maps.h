@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "native/backends/backend.h"
 #include "native/nets/forward.h"
 #include "native/transfer/pairs.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "native/backends/cpu/loops.h"
-#include "native/backends/unit_end.h"
+#include "native/backends/fused_unit.h"
 
 namespace l2t::backends::cpu {
 

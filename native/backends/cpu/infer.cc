@@ -5,7 +5,7 @@
 #include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/domain.h"
 #include "native/backends/cpu/form.h"
-#include "native/backends/fused_inference.h"
+#include "native/backends/fused_unit.h"
 #include "native/ops/conv2d.h"
 
 namespace l2t::backends::cpu {

@@ -2,7 +2,7 @@
 
 #include "native/backends/cuda/backend.h"
 #include "native/backends/cuda/conv_unit.h"
-#include "native/backends/fused_inference.h"
+#include "native/backends/fused_unit.h"
 #include "native/backends/reference/backend.h"
 
 namespace l2t::backends::cuda {
@@ -82,7 +82,8 @@ class Cuda final : public GpuBackend {
     const auto inputs = dense(maps);
     const auto d = products_.conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise);
     auto loss = cuda::matching_gradient(inputs, d);
-    const auto bar = ops::conv2d_backward(d, maps.t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
+    const auto bar =
+        products_.conv2d_backward(d, maps.t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
     return {std::move(loss), bar.x_bar, {bar.w_bar, bar.b_bar}};
   }
 

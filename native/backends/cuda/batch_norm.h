@@ -231,14 +231,13 @@ struct NormTangentBackward {
   static constexpr int kSums = 3;  // Σ ġ, Σ ġ (y − μ), Σ g ẏ
   using Real = T;
 
-  /// A channel's coefficients, made by finish.
+  /// A channel's coefficients, made by finish. ȳ = on_g_dot g + on_y_dot (y − μ) + bar_constant.
   struct Coefficients {
     T on_g_dot;
     T on_g;
     T on_y_dot;
     T on_y;
     T constant;
-    T bar_on_y;  // ȳ = on_g_dot g + bar_on_y (y − μ) + bar_constant
     T bar_constant;
   };
 
@@ -287,10 +286,8 @@ struct NormTangentBackward {
     const double on_y_dot = -scaled * s * g_x_hat_mean;
     const double on_x_hat = -scaled * (g_dot_x_hat + g_x_hat_dot) / n - scaled_dot * g_x_hat_mean - on_y_dot * q;
     const double constant = -scaled * sums[0] / n - scaled_dot * g_mean - on_y_dot * y_dot_mean;
-    coefficients[c] = {static_cast<T>(scaled),          static_cast<T>(scaled_dot),
-                       static_cast<T>(on_y_dot),        static_cast<T>(on_x_hat * s),
-                       static_cast<T>(constant),        static_cast<T>(-scaled * s * g_x_hat_mean),
-                       static_cast<T>(-scaled * g_mean)};
+    coefficients[c] = {static_cast<T>(scaled),       static_cast<T>(scaled_dot), static_cast<T>(on_y_dot),
+                       static_cast<T>(on_x_hat * s), static_cast<T>(constant),   static_cast<T>(-scaled * g_mean)};
   }
 
   L2T_BODY Coefficients at(int64_t c) const { return coefficients[c]; }
@@ -299,7 +296,7 @@ struct NormTangentBackward {
     for (int k = 0; k < maps.cells.places(); ++k) {
       const int64_t i = maps.at(maps.cells.row(cell, k), c);
       const T centred = maps.centred(i, c);
-      y_bar[i] = by.on_g_dot * g[i] + by.bar_on_y * centred + by.bar_constant;
+      y_bar[i] = by.on_g_dot * g[i] + by.on_y_dot * centred + by.bar_constant;
       y_bar_dot[i] = by.on_g_dot * g_dot[i] + by.on_g * g[i] + by.on_y_dot * y_dot[i] + by.on_y * centred + by.constant;
     }
   }

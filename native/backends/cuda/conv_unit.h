@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "native/backends/cuda/kernels.h"
+#include "native/backends/fused_unit.h"
 #include "native/backends/products.h"
-#include "native/backends/unit_end.h"
 
 namespace l2t::backends::cuda {
 

@@ -8,6 +8,7 @@ static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -99,20 +100,22 @@ class CudaGraphs final : public Graphs {
     size_t launches = 0;
     // Other threads may take pinned memory meanwhile, for images that they decode.
     graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    std::exception_ptr failure;
     try {
       work();
       launches = captured_launches(stream_.stream());
     } catch (...) {
-      // Without this, the stream and the allocator would stay in the capture.
-      try {
-        graph.capture_end();
-      } catch (const c10::Error& /*second*/) {
-        // The first failure is the cause. A capture that it made invalid ends before the allocator is told.
-        release_pool();
-      }
-      throw;
+      failure = std::current_exception();
     }
-    graph.capture_end();
+    // Also after a failure: else the stream and the allocator would stay in the capture.
+    try {
+      graph.capture_end();
+    } catch (const c10::Error&) {
+      // An invalid capture ends before the allocator is told.
+      release_pool();
+      if (!failure) throw;
+    }
+    if (failure) std::rethrow_exception(failure);
     return launches;
   }
 

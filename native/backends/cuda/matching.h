@@ -1,8 +1,8 @@
 #pragma once
 #include "native/backends/cuda/launch.h"
 
-/// Bodies of the matching loss at one map (terms/matching.h). Maps are channels last, B·HW × C; k: B × C. A thread sums
-/// a chunk of an image's places for one channel.
+/// Bodies of the matching loss at one map (terms/matching.cc). Maps are channels last, B·HW × C; k: B × C. A thread
+/// sums a chunk of an image's places for one channel.
 namespace l2t::backends::cuda {
 
 struct MatchedMaps {

@@ -5,8 +5,8 @@
 #include "native/backends/cpu/conv_unit.h"
 #include "native/backends/cpu/form.h"
 #include "native/backends/cpu/matching_gram.h"
+#include "native/backends/fused_unit.h"
 #include "native/backends/reference/backend.h"
-#include "native/backends/unit_end.h"
 #include "test/native/check.h"
 #include "test/native/sweeps.h"
 

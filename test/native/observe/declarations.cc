@@ -48,7 +48,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<nets::MapSpec>("MapShape");
   add.operator()<MapsEvent>("MapsEvent");
   add.operator()<NetworkDescription>("NetworkDescription");
-  add.operator()<nets::OperationDescription>("OperationDescription");
+  add.operator()<OperationDescription>("OperationDescription");
   add.operator()<data::Normalisation>("Normalisation");
   add.operator()<run::SourceConfig>("NativeSource");
   add.operator()<run::RunSpec>("NativeSpec");

@@ -43,6 +43,10 @@ const wrong: readonly Wrong[] = [
   [/^metaEvery must be a whole number from 1/, { metaEvery: 0 }],
   [/^classWeights must be 4 numbers/, { classWeights: [1, 1] }],
   [/Unknown network 'x'/, { target: { name: 'x', classes: 4, width: 1 } }],
+  [
+    /^The target must be a built-in network/,
+    { target: { name: 'onnx', classes: 4, width: 1, maps: [{ channels: 3, side: 2 }] } },
+  ],
   [/^normalisation.mean must be three numbers/, normalised({ mean: [0, 0] }), normalised({ mean: [0, Number.NaN, 0] })],
   [/^normalisation.std must be three numbers from 1e-06/, normalised({ std: [1, 0, 1] })],
   [/^train.labels must be an Int32Array/, training({ labels: new Uint8Array(8) })],

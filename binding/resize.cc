@@ -1,4 +1,4 @@
-#include "binding/jobs.h"
+#include "binding/resize.h"
 
 #include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/from_blob.h>

@@ -1,4 +1,4 @@
-#include "native/backends/unit_end.h"
+#include "native/backends/fused_unit.h"
 
 namespace l2t::backends {
 namespace {
