@@ -2,7 +2,8 @@
  * Makes a fresh clone ready: Node's version, npm packages, the TypeScript build, compiler, CMake, LibTorch, the addon.
  * `npm test` and `npm run demo` run it first. Plain Node, no dependency; under a second when all is up to date. While
  * another bootstrap works here, it waits. `--quiet`: say nothing on stdout. `--programs`: build the programs that the
- * tests run, too. `--native`: compile the addon alone, also if it is up to date.
+ * tests run, too. `--native`: compile the addon alone, also if it is up to date. `--typescript`: compile TypeScript
+ * alone, which is all that a package holds of what is compiled.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +14,9 @@ import { buildNative, isNativeCurrent, readBuildStamp } from './build.mjs';
 import { filesBelow, fingerprint, packageRoot, readJson, takeLock, writeJson } from './files.mjs';
 import { requireLibTorch } from './libtorch.mjs';
 
-const [quiet, programs, native] = ['--quiet', '--programs', '--native'].map((flag) => process.argv.includes(flag));
+const [quiet, programs, native, typescript] = ['--quiet', '--programs', '--native', '--typescript'].map((flag) =>
+  process.argv.includes(flag),
+);
 const print = quiet ? console.error : console.log;
 const say = (/** @type {string} */ line) => print(`[set-up] ${line}`);
 
@@ -147,14 +150,15 @@ try {
   // It is never written here, and there is one in each clone.
   takeLock(join(packageRoot, 'package-lock.json'), () => say('another bootstrap works here: waiting for it to end …'));
   if (!native) installPackages();
-  const typescript = native ? undefined : buildTypeScript();
+  const compiling = native ? undefined : buildTypeScript();
   try {
-    buildAddon();
+    if (!typescript) buildAddon();
   } finally {
-    await typescript; // also after a failure, whose message may name a verb of the command line
+    await compiling; // also after a failure, whose message may name a verb of the command line
   }
   const { version, path } = readBuildStamp()?.libtorch ?? {};
-  say(`ready (LibTorch ${version} in ${path}; ${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  const libtorch = typescript ? '' : `LibTorch ${version} in ${path}; `;
+  say(`ready (${libtorch}${((performance.now() - start) / 1000).toFixed(1)} s)`);
 } catch (error) {
   const { code, message, stack } = /** @type {NodeJS.ErrnoException} */ (error);
   console.error(`[set-up] ${error instanceof SetUpError || code !== undefined ? message : stack}`);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempted, requirePath } from '../options/arguments.js';
-import { type Given, required } from '../options/check.js';
+import { required, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { transferSchema } from '../options/schemas.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
@@ -18,7 +18,7 @@ import type { TransferOptions } from './transfer.js';
 export const resumeSchema = transferSchema.pick({ threads: true, device: true });
 
 /** Options of `resume`: `threads`, `device`, and those that only the API has. */
-export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
+export type ResumeOptions = Written<typeof resumeSchema> & RunControl;
 
 /**
  * Continues the run in `folder` as if it had never been interrupted. A finished run gives its result; a run that ended

@@ -1,6 +1,7 @@
 import { type Given, required, type Written } from '../options/check.js';
 import { methodIn } from '../options/consistent.js';
 import { needsOf } from '../options/methods.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { pretrainSchema, transferSchema } from '../options/schemas.js';
 import { requireComplete } from './missing.js';
 import { newRun, type Run, type RunControl } from './run.js';
@@ -28,7 +29,7 @@ export function transfer(given: TransferOptions): Run {
 }
 
 /** `l2t-native pretrain --help` says what each option is, its range and its default. */
-export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'> & RunControl;
+export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data', OwnHelp['pretrain']> & RunControl;
 
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions): Run {

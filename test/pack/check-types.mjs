@@ -12,7 +12,8 @@ const program = ts.createProgram([file], {
   noEmit: true,
   strict: true,
   noUncheckedIndexedAccess: true,
-  skipLibCheck: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false, // TypeScript's default: the package's own declarations are checked, too
   target: ts.ScriptTarget.ES2023,
   module: ts.ModuleKind.NodeNext,
   typeRoots: [`${root}/node_modules/@types`],

@@ -25,7 +25,8 @@ function run(folder, command, args, stdout = 'inherit') {
 }
 
 function pack(folder) {
-  const [report] = JSON.parse(run(root, 'npm', ['pack', '--json', '--pack-destination', folder], 'pipe'));
+  const args = ['run', '--silent', 'pack', '--', '--json', '--pack-destination', folder];
+  const [report] = JSON.parse(run(root, 'npm', args, 'pipe'));
   return report;
 }
 
@@ -94,7 +95,7 @@ function checkLinks({ files }) {
 
 const folder = mkdtempSync(join(tmpdir(), 'l2t-pack-'));
 try {
-  const report = step('npm pack', () => pack(folder));
+  const report = step('npm run pack', () => pack(folder));
   step(`contents (${report.entryCount} files, ${report.size} bytes)`, () => checkContents(report));
   step('links between its pages', () => checkLinks(report));
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
