@@ -36,3 +36,4 @@ function documented(type, option) {
 assert.equal(documented('TransferOptions', 'epochs'), 'passes over the training images (200); from 1 to 1000000');
 assert.match(documented('PretrainOptions', 'lr'), /^learning rate of SGD/);
 assert.match(documented('CompareOptions', 'seeds'), /^runs of each method/);
+assert.match(documented('FoundRate', 'warmUp'), /^Fraction of all steps/);
