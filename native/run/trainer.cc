@@ -304,9 +304,10 @@ void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
     event.steps = batches_.steps();
     if (reducer().first()) listener_.on_step(event);
   } catch (const NotFinite& problem) {
+    const std::string rates = learner_.problem().meta_networks.learned.any() ? "{lr} or {metaLr}" : "{lr}";
     throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step.step) + " of epoch " +
-                                std::to_string(step.epoch) +
-                                " (both counted from 0). Train with a lower {lr} or {metaLr}.");
+                                std::to_string(step.epoch) + " (both counted from 0). Train with a lower " + rates +
+                                ".");
   }
 }
 

@@ -15,7 +15,7 @@ import { forEachImage } from './reading.js';
 import { divide, withTest } from './split.js';
 
 /** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
-export type DataCheckOptions = Written<typeof dataCheckSchema> &
+export type DataCheckOptions = Written<typeof dataCheckSchema, 'data'> &
   ListingOptions & {
     /** Called with the number of images decoded so far. */
     readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -104,7 +104,7 @@ export interface DataReport {
  * @throws L2TError INVALID_DATA if the folder has no known layout or is incomplete, or if nothing can be trained on its
  * training images, such as those of a single class; FILE_ACCESS; ABORTED.
  */
-export async function checkData(callerOptions: DataCheckOptions = {}): Promise<DataReport> {
+export async function checkData(callerOptions: DataCheckOptions): Promise<DataReport> {
   const { options, control } = takeOptions(dataCheckSchema, callerOptions, {
     signal: aSignal,
     onListed: aListingListener,

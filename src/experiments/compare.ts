@@ -1,4 +1,5 @@
 import { type Given, required, type Written } from '../options/check.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { compareSchema, curveSchema } from '../options/schemas.js';
 import { invalidOption } from '../system/failures.js';
 import { type ExperimentKind, methodEntries } from './entries.js';
@@ -47,7 +48,7 @@ export const resumeComparison = (out: string, control?: ResumeControl): Promise<
   resumeExperiment('compare', out, control);
 
 /** Options of `curve`: those of docs/options.md, and those that only the API has. */
-export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
+export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass', OwnHelp['curve']> & ExperimentControl;
 
 /** The experiment of images a class × methods × seeds. Runs begin in the order of the listed numbers of images. */
 export const limitedData = {
@@ -78,7 +79,7 @@ function parseCounts(list: string): number[] {
 export const curve = (options: CurveOptions): Promise<ExperimentResult> => beginChecked(limitedData, options);
 
 /** Options of `planCurve`: those of `curve`, without `out`, `parallel` and `follow`. */
-export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & PlanControl;
+export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass', OwnHelp['curve']> & PlanControl;
 
 /** Does the same as `planComparison`, for a curve. */
 export const planCurve = (folder: string, options: PlanCurveOptions): Promise<Plan> =>

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { decisionsName } from '../networks/checkpoint.js';
 import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { reportSchema } from '../options/schemas.js';
 import { document, type Page, type Status } from '../report/page/document.js';
 import { runReport } from '../report/run-report.js';
@@ -20,7 +21,7 @@ import { type ExperimentRow, rowsOf } from './row.js';
 import { runStates } from './run-states.js';
 
 /** `l2t-native report --help` says what each option is. */
-export type ReportOptions = Written<typeof reportSchema> & {
+export type ReportOptions = Written<typeof reportSchema, never, OwnHelp['report']> & {
   /** Ends the work with L2TError ABORTED; no file is written. */
   readonly signal?: AbortSignal | undefined;
 };

@@ -7,6 +7,7 @@ import type { Source } from '../networks/sources.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { absolutePath, checkOptions, type Given, required, type Written } from '../options/check.js';
 import { besideSplitFile } from '../options/consistent.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { oneOrList } from '../options/row.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { invalidOption } from '../system/failures.js';
@@ -30,7 +31,7 @@ import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 
 /** Options that override the preset's, and those that it lacks: the data, and the sources' weights. */
-export type ReproduceOptions = Written<typeof reproduceSchema, 'data'> & ExperimentControl;
+export type ReproduceOptions = Written<typeof reproduceSchema, 'data', OwnHelp['reproduce']> & ExperimentControl;
 
 /**
  * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`), overridden by
@@ -46,7 +47,7 @@ export async function reproduce(name: string, given: ReproduceOptions): Promise<
 }
 
 /** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel` and `follow`. */
-export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & PlanControl;
+export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data', OwnHelp['reproduce']> & PlanControl;
 
 /** Does the same as `planComparison`, for one of the paper's experiments. */
 export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
@@ -91,7 +92,7 @@ export interface DryRun {
  */
 export async function dryRun(
   name: string,
-  callerOptions: Written<typeof reproduceSchema> & {
+  callerOptions: Written<typeof reproduceSchema, never, OwnHelp['reproduce']> & {
     /** Ends the timing with L2TError ABORTED. */
     readonly signal?: AbortSignal | undefined;
     /** Called with the label of each method before it is timed. */

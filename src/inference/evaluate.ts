@@ -21,6 +21,7 @@ import {
 import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { checkpointPath, isOnnx } from '../options/sources.js';
 import { aGroup, type GroupOptions } from '../ranks/options.js';
@@ -34,7 +35,7 @@ import { argmax, logSoftmax, rankOf, type TopAccuracy, topAccuracy } from './log
 import { splitOfRun } from './run-split.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
-export type EvaluateOptions = Written<typeof evaluateSchema> & EvaluateControl;
+export type EvaluateOptions = Written<typeof evaluateSchema, never, OwnHelp['evaluate']> & EvaluateControl;
 
 interface EvaluateControl extends ListingOptions {
   /**

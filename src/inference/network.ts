@@ -7,8 +7,9 @@ import { withClassNames } from '../networks/class-names.js';
 import { describeNetwork } from '../networks/describe.js';
 import { requireLastLayer } from '../networks/weights/match.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
-import type { Given } from '../options/check.js';
+import type { Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { networkSchema, predictSchema } from '../options/schemas.js';
 import { invalidOption } from '../system/failures.js';
 import { aPixelLimit, type ImageInput, imageSource } from './image-input.js';
@@ -22,10 +23,10 @@ const decodingSchema = predictSchema.pick({});
 const rankingSchema = predictSchema.pick({ batch: true, top: true });
 
 /** Side of the images in pixels (default: the checkpoint's); the device; the number of CPU threads. */
-export type PlacementOptions = Given<typeof placementSchema>;
+export type PlacementOptions = Written<typeof placementSchema, never, OwnHelp['network']>;
 
 /** Options of `Network.load`: `network`, `width`, `size`, `strict`, `device` and `threads` of docs/options.md. */
-export type NetworkOptions = Given<typeof networkSchema> & {
+export type NetworkOptions = Written<typeof networkSchema, never, OwnHelp['network']> & {
   /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with a message if the file does not name its network, and its tensors show it. */
@@ -39,14 +40,14 @@ export interface DecodingOptions {
 }
 
 /** `batch`, images at a time, and what only the API has. */
-export type InferenceOptions = Given<typeof inferenceSchema> &
+export type InferenceOptions = Written<typeof inferenceSchema, never, OwnHelp['predict']> &
   DecodingOptions & {
     /** Ends the call with L2TError ABORTED, at the next batch. */
     readonly signal?: AbortSignal | undefined;
   };
 
 /** `top`, the number of labels an image, from 1 (default 5), and those of every inference. */
-export type PredictOptions = InferenceOptions & Given<typeof rankingSchema>;
+export type PredictOptions = InferenceOptions & Written<typeof rankingSchema, never, OwnHelp['predict']>;
 
 /** A class and how likely it is. */
 export interface RankedLabel {

@@ -3,11 +3,12 @@ import type { NetworkDescription } from '../native/addon.js';
 import { takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
 import { defaultSize, type NetworkName, networkNames, networks as rows } from '../options/networks.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { networksSchema } from '../options/schemas.js';
 import { countParameters, describeNetwork, forwardFlops } from './describe.js';
 
 /** `l2t-native networks --help` says what each option is. */
-export type NetworksOptions = Written<typeof networksSchema>;
+export type NetworksOptions = Written<typeof networksSchema, never, OwnHelp['networks']>;
 
 /** A network's costs, and its features that can be matched. */
 export interface NetworkSummary {

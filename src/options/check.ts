@@ -41,14 +41,16 @@ export const absolutePath = (path: string): string => (isCommandLine() ? path : 
 export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** A schema's options before defaults are filled in: each may be absent. */
-export type Given<S extends Schema> = Partial<z.output<S>>;
+export type Given<S extends Schema> = { [K in keyof z.output<S>]?: z.output<S>[K] | undefined };
 
 /**
  * The options as a caller may write them: for example an array instead of a comma-separated string. The options of
- * `Needed` are required.
+ * `Needed` are required. Editors show the help of `Own` in place of `OptionHelp`'s.
  */
-export type Written<S extends Schema, Needed extends keyof z.input<S> = never> = Partial<z.input<S>> &
-  Pick<OptionHelp, keyof z.input<S> & keyof OptionHelp> & {
+export type Written<S extends Schema, Needed extends keyof z.input<S> = never, Own = object> = {
+  readonly [K in keyof z.input<S>]?: z.input<S>[K] | undefined;
+} & Pick<OptionHelp, Exclude<keyof z.input<S> & keyof OptionHelp, keyof Own>> &
+  Pick<Own, keyof Own & keyof z.input<S>> & {
     readonly [K in Needed]: NonNullable<z.input<S>[K]>;
   };
 

@@ -200,3 +200,83 @@ export interface OptionHelp {
   /** run folder whose meta-networks this run begins with: one with the same sources and pairs */
   readonly metaInit?: unknown;
 }
+
+/** By schema, the meaning of its options that mean something else elsewhere. */
+export interface OwnHelp {
+  readonly curve: {
+    /** training images a class; the table has a column for each number; whole numbers separated by commas, such as 50,100,250 */
+    readonly perClass?: unknown;
+  };
+  readonly demo: {
+    /** another data set (a small subset of Fashion-MNIST) */
+    readonly data?: unknown;
+    /** runs of each method (3; 1 with --quick); from 1 to 100 */
+    readonly seeds?: unknown;
+    /** where the runs go (runs/demo-…, the first free) */
+    readonly out?: unknown;
+  };
+  readonly evaluate: {
+    /** side of the network's images, pixels (what the checkpoint says, else its network's); from 8 to 1024 */
+    readonly size?: unknown;
+    /** the network's width, if the checkpoint does not say (1); above 0 and at most 8 */
+    readonly width?: unknown;
+    /** images at a time (256; 32 for sizes from 64); from 1 to 65536 */
+    readonly batch?: unknown;
+    /** refuse a checkpoint that holds entries which the network does not have */
+    readonly strict?: unknown;
+  };
+  readonly export: {
+    /** file to write, which must not exist */
+    readonly out?: unknown;
+    /** the network's width, if the checkpoint does not say (1); above 0 and at most 8 */
+    readonly width?: unknown;
+    /** side of the network's images, pixels (what the checkpoint says, else its network's); from 8 to 1024 */
+    readonly size?: unknown;
+    /** refuse a checkpoint that holds entries which the network does not have */
+    readonly strict?: unknown;
+  };
+  readonly init: {
+    /** YAML file to write, which must not exist (l2t.yaml) */
+    readonly out?: unknown;
+  };
+  readonly network: {
+    /** the network's width, if the checkpoint does not say (1); above 0 and at most 8 */
+    readonly width?: unknown;
+    /** side of the network's images, pixels (what the checkpoint says, else its network's); from 8 to 1024 */
+    readonly size?: unknown;
+    /** refuse a checkpoint that holds entries which the network does not have */
+    readonly strict?: unknown;
+  };
+  readonly networks: {
+    /** only this network; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
+    readonly network?: unknown;
+  };
+  readonly predict: {
+    /** labels an image (5); from 1 to 1000000 */
+    readonly top?: unknown;
+    /** the network's width, if the checkpoint does not say (1); above 0 and at most 8 */
+    readonly width?: unknown;
+    /** side of the network's images, pixels (what the checkpoint says, else its network's); from 8 to 1024 */
+    readonly size?: unknown;
+    /** images at a time (256; 32 for sizes from 64); from 1 to 65536 */
+    readonly batch?: unknown;
+    /** refuse a checkpoint that holds entries which the network does not have */
+    readonly strict?: unknown;
+  };
+  readonly pretrain: {
+    /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, resnext50_32x4d, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
+    readonly network?: unknown;
+  };
+  readonly report: {
+    /** where to write the report (report.html in the folder) */
+    readonly out?: unknown;
+  };
+  readonly reproduce: {
+    /** training images a class; the table has a column for each number; whole numbers separated by commas, such as 50,100,250 */
+    readonly perClass?: unknown;
+  };
+  readonly train: {
+    /** pretrained network to fine-tune: a weights file (safetensors or .pth), a run's folder or a name of source list, or an ONNX file, which only teaches */
+    readonly source?: unknown;
+  };
+}

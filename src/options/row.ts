@@ -74,16 +74,14 @@ export const listed = <const M extends Marks>(
  * Makes an option that takes some of `names`: a list of them, or one string that separates them by commas. The result
  * is a list that has each name once.
  */
-export const someOf = <const T extends readonly string[], const M extends Marks>(names: T, help: string, marks?: M) => {
+export const someOf = <const T extends readonly string[], const M extends Marks>(
+  names: T,
+  help: string,
+  marks?: M,
+): Row<z.ZodType<T[number][], string | readonly T[number][]>, M> => {
   const written = z.string().transform((list) => list.split(',').map((name) => name.trim()));
   const chosen = z.union([written, z.array(z.enum(names)).readonly()]).pipe(z.array(z.enum(names)).min(1));
   const allowed = `some of ${names.join(', ')}, separated by commas`;
-  return about(
-    chosen.transform((list) => [...new Set(list)]),
-    'list',
-    allowed,
-    help,
-    marks,
-    names,
-  );
+  const once: z.ZodType<T[number][], string | readonly T[number][]> = chosen.transform((list) => [...new Set(list)]);
+  return about(once, 'list', allowed, help, marks, names);
 };

@@ -5,6 +5,7 @@ import { type Given, required, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { methodIn } from '../options/consistent.js';
 import { needsOf } from '../options/methods.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { pretrainSchema, transferSchema } from '../options/schemas.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
 import type { RunRecord } from '../store/record.js';
@@ -38,7 +39,7 @@ export function transfer(given: TransferOptions): Run {
 }
 
 /** `l2t-native pretrain --help` says what each option is, its range and its default. */
-export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'> & RunControl;
+export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data', OwnHelp['pretrain']> & RunControl;
 
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions): Run {
@@ -53,7 +54,7 @@ export function pretrain(given: PretrainOptions): Run {
 export const resumeSchema = transferSchema.pick({ threads: true, device: true });
 
 /** Options of `resume`: `threads`, `device`, and those that only the API has. */
-export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
+export type ResumeOptions = Written<typeof resumeSchema> & RunControl;
 
 /**
  * Continues the run in `folder` as if it had never been interrupted. A finished run gives its result; a run that ended

@@ -26,37 +26,55 @@ export const cardName = 'README.md';
 /** The failure of the last attempt, if it failed (`resumeOrStart`). */
 export const failureName = 'failure.json';
 
-const rateTrial = z.strictObject({
+/** A step of the search for a learning rate. */
+export interface RateTrial {
   /** The rate that was tried. */
-  lr: z.number(),
+  readonly lr: number;
   /** Cross-entropy of the batch before the step, nats; null: NaN or infinite. */
+  readonly loss: number | null;
+}
+
+const rateTrial = z.strictObject({
+  lr: z.number(),
   loss: z.number().nullable(),
-});
+}) satisfies z.ZodType<RateTrial>;
+
+/** A learning rate that was found by a search, and what the search measured. */
+export interface FoundRate {
+  /** α of the schedule. */
+  readonly lr: number;
+  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
+  readonly warmUp: number;
+  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
+  readonly diverged: number | null;
+  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
+  readonly tried: readonly RateTrial[];
+}
 
 const foundRate = z.strictObject({
-  /** α of the schedule. */
   lr: z.number().gt(0),
-  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
   warmUp: z.number().gte(0).lt(1),
-  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
   diverged: z.number().nullable(),
-  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
   tried: z.array(rateTrial).readonly(),
-});
+}) satisfies z.ZodType<FoundRate>;
 
 const foundRates = z.strictObject({ lr: foundRate.optional(), metaLr: z.number().gt(0).optional() });
 
-const finetunedSource = z.strictObject({
-  /** SHA-256 of its weights. */
-  weights: z.string(),
-  /** Accuracy on the test images, in [0, 1]; null without any. */
-  accuracy: z.number().nullable(),
-  /** Seconds of its training and validation. */
-  seconds: z.number(),
-});
-
 /** A source that was fine-tuned before the run. */
-export type FinetunedSource = Readonly<z.output<typeof finetunedSource>>;
+export interface FinetunedSource {
+  /** SHA-256 of its weights. */
+  readonly weights: string;
+  /** Accuracy on the test images, in [0, 1]; null without any. */
+  readonly accuracy: number | null;
+  /** Seconds of its training and validation. */
+  readonly seconds: number;
+}
+
+const finetunedSource = z.strictObject({
+  weights: z.string(),
+  accuracy: z.number().nullable(),
+  seconds: z.number(),
+}) satisfies z.ZodType<FinetunedSource>;
 
 /** Returns the folder of a source's fine-tuning: in the run's, or beside it, where runs with equal images share it. */
 export function sourceFolder(
@@ -68,12 +86,6 @@ export function sourceFolder(
   if (!shareSource) return join(run, name);
   return join(dirname(run), [name, ...(perClass === undefined ? [] : [perClass]), seed].join('-'));
 }
-
-/** A step of the search for a learning rate. */
-export type RateTrial = Readonly<z.output<typeof rateTrial>>;
-
-/** A learning rate that was found by a search, and what the search measured. */
-export type FoundRate = Readonly<z.output<typeof foundRate>>;
 
 /** The learning rates that were not given: that of SGD by a search, and that of the meta-networks. */
 export type FoundRates = Readonly<z.output<typeof foundRates>>;

@@ -8,6 +8,7 @@ import { aMessageListener, aSignal, requirePath, takeOptions } from '../options/
 import { absolutePath, required, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { largeSize } from '../options/networks.js';
+import type { OwnHelp } from '../options/option-help.js';
 import { trainSchema } from '../options/schemas.js';
 import { document } from '../report/page/document.js';
 import type { RunEvent } from '../run/events.js';
@@ -28,7 +29,7 @@ import { racing } from './schedule.js';
 import { msOf } from './timing.js';
 
 /** Options of `train`: those of `train` in docs/options.md, and an AbortSignal. */
-export type TrainOptions = Written<typeof trainSchema, 'data'> & Pick<RunControl, 'signal'>;
+export type TrainOptions = Written<typeof trainSchema, 'data', OwnHelp['train']> & Pick<RunControl, 'signal'>;
 
 /** The stage of `train`: its plan, or the network that it trains. */
 export type TrainStage = 'plan' | 'source' | 'race' | 'student' | 'scratch';

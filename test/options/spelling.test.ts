@@ -8,7 +8,7 @@ import { helpOf } from '../../src/options/check.js';
 import { resumeCommand } from '../../src/options/command.js';
 import { settings } from '../../src/options/methods.js';
 import { flagOf, named, optionsIn, spelled } from '../../src/options/spelling.js';
-import { helpByName } from '../../tools/option-help.js';
+import { helps } from '../../tools/option-help.js';
 import { cli, newPath, tinyData, tinyOptions } from '../tiny.js';
 
 describe('a message', () => {
@@ -101,7 +101,7 @@ describe('the sentences of the program', () => {
       .filter((name) => /\.(ts|cc|h|cu|cuh)$/.test(name) && !/^(cli|build)\//.test(name))
       .map((name) => join(room, name)),
   );
-  const flags = new RegExp(`(?<![\\w-])(?:${[...helpByName().keys()].map(flagOf).join('|')})(?![\\w-])`);
+  const flags = new RegExp(`(?<![\\w-])(?:${[...helps().help.keys()].map(flagOf).join('|')})(?![\\w-])`);
 
   it('name no option as a flag', () => {
     const offences = files.flatMap((file) =>

@@ -4,6 +4,7 @@ import {
   compare,
   describeNetwork,
   evaluate,
+  type FoundRate,
   type PretrainOptions,
   pretrain,
   type TransferOptions,
@@ -36,6 +37,7 @@ export const rates: Same<TransferOptions['lr'], number | 'auto' | undefined> = t
 export const logs: Same<TransferOptions['log'], string | readonly ('csv' | 'tensorboard')[] | undefined> = true;
 export const engines: Same<PretrainOptions['engine'], 'native' | 'autograd' | undefined> = true;
 export const sources: Same<TransferOptions['source'], string | readonly string[] | undefined> = true;
+export const warmUp: Same<FoundRate['warmUp'], number> = true;
 export const epochs: Same<CompareOptions['epochs'], number | undefined> = true;
 
 const given = { target: 'vgg9_bn', data: 'photos' } as const;

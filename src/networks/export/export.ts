@@ -4,6 +4,7 @@ import { type Tensor, type TensorMap, toFloat32, toTensorMap } from '../../nativ
 import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
 import { torchvisionNetworks } from '../../options/networks.js';
+import type { OwnHelp } from '../../options/option-help.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
@@ -14,7 +15,7 @@ import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
 
 /** `l2t-native export --help` says what each option is. */
-export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
+export type ExportOptions = Written<typeof exportSchema, 'to' | 'out', OwnHelp['export']> & {
   /** Called with a message for each problem that does not stop the export. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with a message if the file does not name its network, and its tensors show it. */
