@@ -173,7 +173,7 @@ export function toCheckpoint(file: Weights, path: string, options: CheckpointOpt
   requireExpected(`${path} has the width`, names.width, description?.width, options.width);
   const name = expected ?? found;
   if (name === undefined) {
-    const which = `${names.network}, one of ${networkNames.join(', ')}`;
+    const which = `${names.network}, one of ${networkNames.join(', ')}, or another ${names.width} than ${options.width ?? 1}`;
     throw invalidOption(`${path} does not say which network it holds, and its entries fit none: give ${which}.`);
   }
   if (expected === undefined && description === undefined)

@@ -3,7 +3,7 @@ import { checkData } from '../data/check.js';
 import { countPerClass } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
 import { divide } from '../data/split.js';
-import type { L2TError } from '../errors.js';
+import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { loadSources, type Source } from '../networks/sources.js';
@@ -109,7 +109,7 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   // An ONNX file teaches as it is: it is neither fine-tuned nor the result.
   const frozen = source !== undefined && isOnnx(source) ? await loadFrozen(source) : undefined;
   const tuned = source !== undefined && frozen === undefined;
-  const checkpoint = tuned && !decisions.has('source') ? await loadCheckpoint(source, { onWarning: warn }) : undefined;
+  const checkpoint = tuned && !decisions.has('source') ? await loadSource(source, warn) : undefined;
   let side = 0;
   const { classes, fewest, images } = await decisions.decide('data', async () => {
     const { layout, imageColumn, labelColumn } = options;
@@ -206,6 +206,18 @@ function hurryOf({ last, seconds }: Schedule, time: number): string | undefined 
   return reasons.length === 0
     ? undefined
     : `${duration(time)} is too short: ${reasons.join(', and ')}; allow more with {time}`;
+}
+
+async function loadSource(path: string, onWarning: TrainContext['warn']): Promise<Checkpoint> {
+  try {
+    return await loadCheckpoint(path, { onWarning });
+  } catch (error) {
+    // The message would name options that `train` does not have.
+    if (!(error instanceof L2TError) || !error.options.includes('network')) throw error;
+    throw invalidOption(
+      `${path} does not show which network it holds, so train cannot read it: use transfer, with {sourceNetwork} and {sourceWidth}.`,
+    );
+  }
 }
 
 async function loadFrozen(path: string): Promise<Teacher> {

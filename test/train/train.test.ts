@@ -10,6 +10,9 @@ import {
   type TrainResult,
   train,
 } from '../../src/index.js';
+import { addon } from '../../src/native/addon.js';
+import { toTensorMap } from '../../src/native/tensor.js';
+import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { candidateOf, fittingCandidates } from '../../src/train/candidates.js';
 import { verdictOf } from '../../src/train/result.js';
 import { scheduleOf } from '../../src/train/schedule.js';
@@ -219,6 +222,10 @@ describe('train', { timeout: 240_000 }, () => {
     const large = await tinySource();
     await expect(train({ data, source: large, maxParams: 10, out }).result).rejects.toThrow(/No network fits/);
     expect(existsSync(out)).toBe(false);
+    const bare = newPath('bare.safetensors');
+    await writeSafetensors(bare, toTensorMap(addon().initialise({ name: 'resnet20', classes: 3, width: 0.5 }, 1)));
+    const unknown = train({ data, source: bare, out });
+    await expect(unknown.result).rejects.toThrow(refusal('INVALID_OPTION', /use transfer, with sourceNetwork and/));
     const broken = temporaryFolder();
     const missing = train({ data: broken, source: newPath('net.pth'), out });
     await expect(missing.result).rejects.toMatchObject({ code: 'FILE_ACCESS' });
