@@ -1,7 +1,7 @@
 import { resolve as absolute } from 'node:path';
 import { checkData } from '../data/check.js';
 import { countPerClass } from '../data/dataset.js';
-import { loadData } from '../data/load.js';
+import { loadData, loadUnlabelled } from '../data/load.js';
 import { divide } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
@@ -9,6 +9,7 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { loadSources, type Source } from '../networks/sources.js';
 import { withPaths } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
+import { restName } from '../options/datasets.js';
 import type { MethodName } from '../options/methods.js';
 import { defaultBatch, defaultSize, largeSize, paperTarget } from '../options/networks.js';
 import { trainSchema } from '../options/schemas.js';
@@ -105,11 +106,15 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;
   const { maxMs, maxParams, maxMb, device = 'cpu' } = options;
   const data = required(trainSchema, options, 'data');
-  // The source is read before all images are decoded, which may take minutes: a wrong file is named at once.
+  // The source and the unlabelled images are looked at first, since decoding may take minutes: a wrong path is named at once.
   // An ONNX file teaches as it is: it is neither fine-tuned nor the result.
   const frozen = source !== undefined && isOnnx(source) ? await loadFrozen(source) : undefined;
   const tuned = source !== undefined && frozen === undefined;
   const checkpoint = tuned && !decisions.has('source') ? await loadSource(source, warn) : undefined;
+  if (unlabelled !== undefined && !decisions.has('data')) {
+    const paths = [unlabelled].flat().filter((path) => path !== restName);
+    await loadUnlabelled(paths, { signal });
+  }
   let side = 0;
   const { classes, fewest, images } = await decisions.decide('data', async () => {
     const { layout, imageColumn, labelColumn } = options;

@@ -226,6 +226,8 @@ describe('train', { timeout: 240_000 }, () => {
     await writeSafetensors(bare, toTensorMap(addon().initialise({ name: 'resnet20', classes: 3, width: 0.5 }, 1)));
     const unknown = train({ data, source: bare, out });
     await expect(unknown.result).rejects.toThrow(refusal('INVALID_OPTION', /use transfer, with sourceNetwork and/));
+    const nowhere = train({ data, source, unlabelled: newPath('unlabelled'), out });
+    await expect(nowhere.result).rejects.toThrow(/unlabelled.* does not exist/);
     const broken = temporaryFolder();
     const missing = train({ data: broken, source: newPath('net.pth'), out });
     await expect(missing.result).rejects.toMatchObject({ code: 'FILE_ACCESS' });
