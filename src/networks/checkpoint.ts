@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { L2TError } from '../errors.js';
@@ -108,7 +108,7 @@ export async function loadCheckpoint(path: string, given: CheckpointOptions = {}
 /**
  * The file that the path of a checkpoint means: in a run's folder, that of its best network. Warns if the run is not
  * finished.
- * @throws L2TError INVALID_RUN if the run has saved no network yet.
+ * @throws L2TError INVALID_RUN if the run has saved no network yet, or the folder holds no run.
  */
 export async function weightsFile(path: string, onWarning?: (message: string) => void): Promise<string> {
   if (isOnnx(path)) {
@@ -127,7 +127,12 @@ export async function weightsFile(path: string, onWarning?: (message: string) =>
       `${path} is the folder of train, which has no result yet: wait for it, or go on with l2t-native train --resume.`,
     );
   }
-  if (!existsSync(join(path, 'options.yaml'))) return path;
+  if (!existsSync(join(path, 'options.yaml'))) {
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+    throw invalidRun(
+      `${path} is a folder that holds no run: name a weights file or the folder of a run (an experiment's runs are folders in its own).`,
+    );
+  }
   throw invalidRun(`${path} holds a run that has saved no network yet: wait for its first epoch, or give another one.`);
 }
 
@@ -168,7 +173,7 @@ export function toCheckpoint(file: Weights, path: string, options: CheckpointOpt
   requireExpected(`${path} has the width`, names.width, description?.width, options.width);
   const name = expected ?? found;
   if (name === undefined) {
-    const which = `${names.network}, one of ${networkNames.join(', ')}`;
+    const which = `${names.network}, one of ${networkNames.join(', ')}, or another ${names.width} than ${options.width ?? 1}`;
     throw invalidOption(`${path} does not say which network it holds, and its entries fit none: give ${which}.`);
   }
   if (expected === undefined && description === undefined)

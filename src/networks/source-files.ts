@@ -52,7 +52,7 @@ export async function getSource(name: string, row: PublishedFile, path: string, 
   else {
     await rm(part, { force: true });
     throw invalidWeights(
-      `${from} is not the ${name} that was published: ${problem}. It is not kept: try again, or another {from}.`,
+      `${from} is not the ${name} that was published: ${problem}. It is not kept: try again, or give another --from.`,
     );
   }
   return false;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { decisionsName } from '../networks/checkpoint.js';
@@ -27,6 +27,15 @@ export async function removeAll(path: string, names: readonly string[]): Promise
     const file = join(path, name);
     await reaching(file, () => rm(file, { force: true }), 'remove');
   }
+}
+
+/** Removes a folder in which nothing was saved: it holds no more than a lock, which is free. Failures are of no interest. */
+export async function removeUnused(path: string): Promise<void> {
+  try {
+    if ((await listFolder(path)).some((name) => name !== 'lock')) return;
+    await rm(join(path, 'lock'), { force: true });
+    await rmdir(path);
+  } catch {}
 }
 
 /** Returns the first of RUNS/NAME-1, RUNS/NAME-2, … that does not exist. */

@@ -86,7 +86,7 @@ export const fits = ({ parameters, mb, ms = 0 }: Candidate, { maxParams, maxMb, 
 /**
  * Returns the candidates that fit and are `trainable`, most operations first, at most eight; if none is trainable, the
  * fitting one with the fewest. With `maxMs`, `time` times them, unless an estimate from the operations is far above it.
- * @throws L2TError INVALID_OPTION if none fits; it names the fastest, the smallest and the lightest.
+ * @throws L2TError INVALID_OPTION if none fits; it names the smallest, the lightest and, with `maxMs`, the fastest.
  */
 export async function fittingCandidates(
   source: Candidate,
@@ -102,7 +102,10 @@ export async function fittingCandidates(
   const fitting = all.filter((candidate) => fits(candidate, budget));
   const quick = fitting.filter(trainable);
   const small = quick.length > 0 ? quick : fitting.slice(-1);
-  if (maxMs === undefined && small.length > 0) return small.slice(0, maxCandidates);
+  if (maxMs === undefined) {
+    if (small.length > 0) return small.slice(0, maxCandidates);
+    throw noneFits(leastOf(all), budget);
+  }
   const timed = new Map<Candidate, number>();
   const timing = async (candidate: Candidate): Promise<Candidate> => {
     const ms = timed.get(candidate) ?? (await time(candidate));
@@ -114,7 +117,7 @@ export async function fittingCandidates(
   const chosen: Candidate[] = [];
   for (const candidate of small) {
     if (chosen.length === maxCandidates || timed.size >= maxTimed) break;
-    if (estimate(candidate) > 1.3 * (maxMs as number)) continue;
+    if (estimate(candidate) > 1.3 * maxMs) continue;
     const known = await timing(candidate);
     if (fits(known, budget)) chosen.push(known);
   }
@@ -122,15 +125,26 @@ export async function fittingCandidates(
   const quickest = all.toSorted((a, b) => estimate(a) - estimate(b)).slice(0, 3);
   const measured = [fewest];
   for (const candidate of quickest) measured.push(await timing(candidate));
-  const by = (key: 'parameters' | 'mb' | 'ms', of: readonly Candidate[]) => {
-    const least = smallest(of.map((each) => each[key] as number));
-    return of.find((each) => each[key] === least) as Candidate;
-  };
-  const [fast, few, light] = [by('ms', measured), by('parameters', all), by('mb', all)];
-  throw invalidOption(
-    `No network fits the budget. The fastest is ${nameOf(fast)} with ${fast.ms?.toFixed(2)} ms an image, the smallest ${nameOf(few)} with ${few.parameters} parameters, the lightest ${nameOf(light)} with ${light.mb.toFixed(2)} MB: allow more with ${allowances(budget)}.`,
-  );
+  const fast = leastBy('ms', measured);
+  throw noneFits([`the fastest is ${nameOf(fast)} with ${fast.ms?.toFixed(2)} ms an image`, ...leastOf(all)], budget);
 }
+
+function leastBy(key: 'parameters' | 'mb' | 'ms', candidates: readonly Candidate[]): Candidate {
+  const least = smallest(candidates.map((each) => each[key] as number));
+  return candidates.find((each) => each[key] === least) as Candidate;
+}
+
+/** The networks with the fewest parameters and megabytes, in words. */
+function leastOf(candidates: readonly Candidate[]): string[] {
+  const [few, light] = [leastBy('parameters', candidates), leastBy('mb', candidates)];
+  return [
+    `the smallest is ${nameOf(few)} with ${few.parameters.toLocaleString('en')} parameters`,
+    `the lightest is ${nameOf(light)} with ${light.mb.toFixed(2)} MB`,
+  ];
+}
+
+const noneFits = (least: readonly string[], budget: Budget): L2TError =>
+  invalidOption(`No network fits the budget; ${least.join(', ')}: allow more with ${allowances(budget)}.`);
 
 const allowances = (budget: Budget): string =>
   (['maxMs', 'maxParams', 'maxMb'] as const)

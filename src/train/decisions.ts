@@ -88,6 +88,10 @@ export class Decisions {
     }
   }
 
+  has(kind: Kind): boolean {
+    return this.entries.some((entry) => entry.kind === kind);
+  }
+
   /** Returns the n-th decision of this kind, from 0. If there is none, `make` makes it, and it is written first. */
   async decide<K extends Kind>(kind: K, make: () => Promise<z.output<Kinds[K]>>, n = 0): Promise<z.output<Kinds[K]>> {
     const before = this.entries.filter((entry) => entry.kind === kind)[n];

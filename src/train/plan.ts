@@ -3,26 +3,27 @@ import { checkData } from '../data/check.js';
 import { countPerClass } from '../data/dataset.js';
 import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind } from '../data/layout-reader.js';
-import { loadData } from '../data/load.js';
+import { loadData, loadUnlabelled } from '../data/load.js';
 import { divide } from '../data/split.js';
-import type { L2TError } from '../errors.js';
+import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
-import { loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { loadSources, type Source } from '../networks/sources.js';
 import { withPaths } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
+import { restName } from '../options/datasets.js';
 import type { MethodName } from '../options/methods.js';
 import { defaultBatch, defaultSize, largeSize, paperTarget } from '../options/networks.js';
 import { trainSchema } from '../options/schemas.js';
 import { isOnnx, pathOfSource, published } from '../options/sources.js';
 import { read } from '../options/spec.js';
 import { invalidData, invalidOption } from '../system/failures.js';
-import { someOf } from '../system/printable.js';
+import { counted, duration, someOf } from '../system/printable.js';
 import { median, smallest } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
 import type { CheckedTrainOptions, Decisions, TrainContext } from './decisions.js';
-import { costOf, type Images, isTrainable, type Schedule, scheduleOf, type Work } from './schedule.js';
+import { costOf, type Images, isTrainable, minEpochs, type Schedule, scheduleOf, type Work } from './schedule.js';
 import { msOf, type Teacher, workOf } from './timing.js';
 
 /** The plan of `train`, as a dry run shows it. */
@@ -107,6 +108,15 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;
   const { maxMs, maxParams, maxMb, device = 'cpu' } = options;
   const data = required(trainSchema, options, 'data');
+  // The source and the unlabelled images are looked at first, since decoding may take minutes: a wrong path is named at once.
+  // An ONNX file teaches as it is: it is neither fine-tuned nor the result.
+  const frozen = source !== undefined && isOnnx(source) ? await loadFrozen(source) : undefined;
+  const tuned = source !== undefined && frozen === undefined;
+  const checkpoint = tuned && !decisions.has('source') ? await loadSource(source, warn) : undefined;
+  if (unlabelled !== undefined && !decisions.has('data')) {
+    const paths = [unlabelled].flat().filter((path) => path !== restName);
+    await loadUnlabelled(paths, { signal });
+  }
   const { classes, fewest, side, images } = await decisions.decide('data', async () => {
     const { layout, imageColumn, labelColumn } = options;
     const report = await checkData({ data, layout, imageColumn, labelColumn, classes: options.classes, signal });
@@ -136,13 +146,10 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   });
   const timing = (candidate: Candidate) => msOf(candidate, classes, context);
   const timed = { classes, images: images.train, threads, device };
-  // An ONNX file teaches as it is: it is neither fine-tuned nor the result.
-  const frozen = source !== undefined && isOnnx(source) ? await loadFrozen(source) : undefined;
-  const tuned = source !== undefined && frozen === undefined;
   if (frozen) context.note(`${source} is an ONNX file, which is not fine-tuned: the network learns from it as it is`);
   const budget = { maxMs, maxParams, maxMb };
   const first = await decisions.decide('source', async () => {
-    const candidate = await sourceCandidate(tuned ? source : undefined, side, classes, warn);
+    const candidate = sourceCandidate(checkpoint, side, classes);
     const known = { ...candidate, ms: await timing(candidate) };
     const work = await workOf(known, 'scratch', undefined, timed, signal);
     return { candidate: known, work, fits: fits(known, budget) };
@@ -182,6 +189,8 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
       baseline: baseline && source !== undefined,
     }),
   );
+  const hurry = hurryOf(schedule, time);
+  if (hurry !== undefined) warn(hurry);
   return {
     method,
     classes,
@@ -193,6 +202,30 @@ export async function planOf(decisions: Decisions, context: TrainContext): Promi
   } as const;
 }
 
+/** Returns a warning if the time is too short; undefined if it is enough. */
+function hurryOf({ last, seconds }: Schedule, time: number): string | undefined {
+  const epochs = smallest([minEpochs, ...last.map(({ student }) => student)]);
+  const reasons = [
+    ...(seconds > time ? [`all takes about ${duration(seconds)}, since each stage trains for at least one epoch`] : []),
+    ...(epochs < minEpochs ? [`the result gets ${counted(epochs, 'epoch')}, which hardly trains it`] : []),
+  ];
+  return reasons.length === 0
+    ? undefined
+    : `${duration(time)} is too short: ${reasons.join(', and ')}; allow more with {time}`;
+}
+
+async function loadSource(path: string, onWarning: TrainContext['warn']): Promise<Checkpoint> {
+  try {
+    return await loadCheckpoint(path, { onWarning });
+  } catch (error) {
+    // The message would name options that `train` does not have.
+    if (!(error instanceof L2TError) || !error.options.includes('network')) throw error;
+    throw invalidOption(
+      `${path} does not show which network it holds, so train cannot read it: use transfer, with {sourceNetwork} and {sourceWidth}.`,
+    );
+  }
+}
+
 async function loadFrozen(path: string): Promise<Teacher> {
   const { sources } = read({ method: learningOptions.method, target: 'resnet20', data: 'data', source: path });
   const [{ network, size, onnx }] = (await loadSources(sources, {})) as [Source];
@@ -200,16 +233,11 @@ async function loadFrozen(path: string): Promise<Teacher> {
 }
 
 /** Returns the source's network with its costs; without a source, the paper's target for images of this side. */
-async function sourceCandidate(
-  path: string | undefined,
-  side: number,
-  classes: number,
-  onWarning: TrainContext['warn'],
-) {
-  if (path === undefined) {
+function sourceCandidate(source: Checkpoint | undefined, side: number, classes: number): Candidate {
+  if (source === undefined) {
     const network = paperTarget(side);
     return candidateOf(network, 1, defaultSize(network), classes);
   }
-  const { network, size } = await loadCheckpoint(path, { onWarning });
+  const { network, size } = source;
   return candidateOf(network.name, network.width, size, classes);
 }

@@ -78,14 +78,18 @@ export function verdictOf(rows: readonly TrainedRow[], { maxMs, source: file }: 
   }
   const [before, after] = [source.accuracy?.mean, result.accuracy?.mean];
   const lost = before === undefined || after === undefined ? undefined : 100 * (before - after);
-  const cost =
-    lost === undefined
-      ? 'There are no test images to say what the budget costs'
-      : lost > 0
-        ? `The budget costs ${lost.toFixed(1)} points of test accuracy`
-        : `The budget costs no accuracy (the result is ${(-lost).toFixed(1)} points ahead on the test images)`;
+  const cost = lost === undefined ? 'There are no test images to say what the budget costs' : costSentence(lost);
   const times = (key: 'ms' | 'parameters' | 'mb') => (result[key] / source[key]).toFixed(2);
   return `${cost}: the result takes ${times('ms')} of the source's time for an image and has ${times('parameters')} of its parameters.${slow}`;
+}
+
+/** The cost in words; `lost`: percentage points, below 0 if the result is better. */
+function costSentence(lost: number): string {
+  const size = Math.abs(lost).toFixed(1);
+  if (Number(size) === 0) return 'The budget costs no accuracy (the two are equal on the test images)';
+  return lost > 0
+    ? `The budget costs ${size} points of test accuracy`
+    : `The budget costs no accuracy (the result is ${size} points ahead on the test images)`;
 }
 
 export function resultPage({

@@ -99,7 +99,7 @@ const epochsIn = (seconds: number, { once, epoch }: Cost, min: number, max: numb
 const secondsOf = ({ once, epoch }: Cost, epochs: number): number => (epochs === 0 ? 0 : once + epochs * epoch);
 
 /** Minimum number of epochs: with fewer, a network is hardly trained. */
-const minEpochs = 20;
+export const minEpochs = 20;
 
 /** Checks whether half of the time is enough for the minimum number of epochs. */
 export const isTrainable = (work: Work, images: Images, time: number): boolean =>

@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadData } from '../data/load.js';
 import { divide, splitTrain } from '../data/split.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
-import { bestName } from '../networks/checkpoint.js';
+import { bestName, decisionsName } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, requirePath, takeOptions } from '../options/arguments.js';
 import { absolutePath, required, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
@@ -16,7 +17,7 @@ import { Run, type RunControl, type RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { resumeOrStart } from '../run/transfer.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
-import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../store/new-folder.js';
+import { firstFree, removeAll, removeLeftOvers, removeUnused, requireUnusedByRuns } from '../store/new-folder.js';
 import { cardName, reportName } from '../store/run-data.js';
 import { throwIfAborted } from '../system/abort.js';
 import { makeFolder, readFileBytes, writeFileAtomic } from '../system/files.js';
@@ -62,7 +63,8 @@ export interface TrainResult {
  * Trains the best network within a budget on `data`: fine-tunes `source`; if that does not fit, lets smaller networks
  * race, and the winner learns from it.
  *
- * `result` rejects as that of `transfer`, and with INVALID_OPTION if no network fits the budget.
+ * `result` rejects as that of `transfer`, and with INVALID_OPTION if no network fits the budget. If there is no plan,
+ * nothing is left of it.
  */
 export function train(given: TrainOptions): Run<TrainEvent, TrainResult> {
   const began = performance.now();
@@ -70,11 +72,24 @@ export function train(given: TrainOptions): Run<TrainEvent, TrainResult> {
     const { options: taken, control } = takeOptions(trainSchema, given, { signal: aSignal });
     const { out = firstFree(absolutePath('runs'), 'train'), ...options } = await complete(taken, control.signal);
     await requireUnusedByRuns(out);
+    const existed = existsSync(out);
     await makeFolder(out);
-    return inFolder(out, control.signal, emit, began, async () => {
+    const begin = async (context: TrainContext) => {
       await requireUnusedByRuns(out);
-      return Decisions.begin(out, options);
-    });
+      const decisions = await Decisions.begin(out, options);
+      const plan = await planOf(decisions, context).catch(async (error: unknown) => {
+        // The same command would be refused a folder that holds decisions, and a resume would fail as this one did.
+        if (!isAborted(error)) await removeAll(out, [decisionsName]).catch(() => {});
+        throw error;
+      });
+      return { decisions, plan };
+    };
+    try {
+      return await inFolder(out, control.signal, emit, began, begin);
+    } catch (error) {
+      if (!existed) await removeUnused(out);
+      throw error;
+    }
   });
 }
 
@@ -88,7 +103,10 @@ export function resumeTrain(folder: string, given: Pick<RunControl, 'signal'> = 
     const out = requirePath(folder, 'The folder of train');
     const { signal } = takeOptions(trainSchema.pick({}), given, { signal: aSignal }).control;
     await Decisions.read(out);
-    return inFolder(out, signal, emit, began, () => Decisions.read(out));
+    return inFolder(out, signal, emit, began, async (context) => {
+      const decisions = await Decisions.read(out);
+      return { decisions, plan: await planOf(decisions, context) };
+    });
   });
 }
 
@@ -110,12 +128,18 @@ export async function planTraining(given: TrainOptions & PlanTrainingControl): P
   return planOf(await Decisions.begin(undefined, completed), { signal, warn, note, began });
 }
 
+/** The decisions so far, and the plan that follows from them. */
+interface Planned {
+  readonly decisions: Decisions;
+  readonly plan: TrainPlan;
+}
+
 async function inFolder(
   out: string,
   signal: AbortSignal | undefined,
   emit: (event: TrainEvent) => void,
   began: number,
-  open: () => Promise<Decisions>,
+  open: (context: TrainContext) => Promise<Planned>,
 ): Promise<TrainResult> {
   const say = (type: 'warning' | 'note') => (message: string) =>
     emit({ type, message: printable(message), stage: 'plan' });
@@ -123,25 +147,27 @@ async function inFolder(
   try {
     return await releaseAfter(await FolderLock.acquire(out, warn), async () => {
       await removeLeftOvers(out);
-      return allStages(out, await open(), emit, { signal, warn, note, began });
+      const context = { signal, warn, note, began };
+      return allStages(out, await open(context), emit, context);
     });
   } catch (error) {
-    if (!(error instanceof L2TError) || error.code !== 'ABORTED') throw error;
+    if (!isAborted(error)) throw error;
     const message = `The training was interrupted; all is saved. Continue it with: ${resumeCommand('train', out)}`;
     throw new L2TError('ABORTED', message, { cause: error.cause });
   }
 }
 
+const isAborted = (error: unknown): error is L2TError => error instanceof L2TError && error.code === 'ABORTED';
+
 /** Trains stage by stage in the folder `out`, whose lock the caller holds. */
 async function allStages(
   out: string,
-  decisions: Decisions,
+  { decisions, plan }: Planned,
   emit: (event: TrainEvent) => void,
   context: TrainContext,
 ): Promise<TrainResult> {
   const { options } = decisions;
   const { source: path, cache, unlabelled } = options;
-  const plan = await planOf(decisions, context);
   const { schedule, candidates, classes } = plan;
   const { signal } = context;
   describePlan(plan).forEach(context.note);

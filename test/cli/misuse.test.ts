@@ -108,7 +108,7 @@ const failing: readonly Misuse[] = [
   [['transfer', '--config', join(folder, 'none.yaml')], /error\[FILE_ACCESS\]: Cannot read .*none\.yaml/],
   [['transfer', '--resume', folder], /error\[INVALID_RUN\]: .* holds no run/],
   [['transfer', '--resume', pretrained], /was begun by pretrain: l2t-native pretrain --resume/],
-  [['eval', data, '--data', data], /it is a folder: name a file/],
+  [['eval', data, '--data', data], /is a folder that holds no run: name a weights file/],
   [[...scratch, join(folder, 'none')], /error\[INVALID_DATA\]: .*does not exist/],
   [[...scratch, folder], /error\[INVALID_DATA\]/],
   [[...trained, '--per-class', '5'], /error\[INVALID_DATA\]: .*class 'left' has 4/],

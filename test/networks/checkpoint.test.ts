@@ -57,6 +57,7 @@ describe('a checkpoint that does not say which network it holds', () => {
   it('names all networks where its entries fit none', async () => {
     const odd = await renamed(described, (own) => (own === 'bn1.weight' ? undefined : own));
     await expect(loadCheckpoint(odd)).rejects.toMatchObject(refused('give network, one of resnet20, '));
+    await expect(loadCheckpoint(odd, { width: 2 })).rejects.toMatchObject(refused(', or another width than 2.'));
     await expect(loadCheckpoint(odd, { network: 'resnet20' })).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
       message: `${odd} lacks "bn1.weight" of a resnet20: correct network or give another file.`,

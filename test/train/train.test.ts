@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -10,7 +10,11 @@ import {
   type TrainResult,
   train,
 } from '../../src/index.js';
+import { addon } from '../../src/native/addon.js';
+import { toTensorMap } from '../../src/native/tensor.js';
+import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { candidateOf, fittingCandidates } from '../../src/train/candidates.js';
+import { verdictOf } from '../../src/train/result.js';
 import { scheduleOf } from '../../src/train/schedule.js';
 import { abortAt, refusal } from '../outcomes.js';
 import { cli, newPath, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
@@ -62,6 +66,13 @@ describe('the candidates', () => {
       refusal('INVALID_OPTION', /fastest is .* ms an image, the smallest .* parameters, the lightest .* MB/s),
     );
   });
+
+  it('are not timed where none has so few parameters', async () => {
+    const never = () => Promise.reject(new Error('timed'));
+    await expect(fittingCandidates(timed, { maxParams: 10 }, 3, never)).rejects.toThrow(
+      refusal('INVALID_OPTION', /budget; the smallest is .* 17,\d+ parameters, .*: allow more with maxParams\.$/),
+    );
+  });
 });
 
 describe('the schedule', () => {
@@ -103,6 +114,22 @@ describe('the schedule', () => {
 /** A training that ran to its end. */
 let whole: { readonly out: string; readonly result: TrainResult };
 const planned = (changes: object = {}) => plannedTraining(temporaryFolder(), { data, source, ...changes });
+
+describe('the verdict', () => {
+  const row = { network: 'resnet20', width: 1, size: 32, ms: 1, parameters: 1, mb: 1, epochs: 1, run: 'run' } as const;
+  it.each([
+    [0.7, /^The budget costs 10\.0 points of test accuracy: /],
+    [0.8, /^The budget costs no accuracy \(the two are equal on the test images\): /],
+    [0.9, /^The budget costs no accuracy \(the result is 10\.0 points ahead on the test images\): /],
+  ])('of %d after 0.8', (mean, expected) => {
+    const of = (value: number) => ({ mean: value, low: 0, high: 1 });
+    const rows = [
+      { ...row, name: 'source', accuracy: of(0.8) },
+      { ...row, name: 'result', accuracy: of(mean) },
+    ] as const;
+    expect(verdictOf(rows, {})).toMatch(expected);
+  });
+});
 
 describe('train', { timeout: 240_000 }, () => {
   beforeAll(async () => {
@@ -190,6 +217,34 @@ describe('train', { timeout: 240_000 }, () => {
     expect(plan.candidates.map(({ candidate }) => candidate.network)).toEqual(['resnet32', 'resnet20']);
     expect(plan.schedule.race.candidates).toBe(0);
     expect(plan.schedule.last).toHaveLength(1);
+  });
+
+  it('warns where the time is too short, and plans an epoch of each stage', async () => {
+    const warnings: string[] = [];
+    const large = await tinySource();
+    const options = { data, source: large, threads: 1, maxParams: 30_000, time: 1 };
+    const plan = await planTraining({ ...options, onWarning: (message) => warnings.push(message) });
+    expect(plan.schedule.last).toEqual([{ student: 1, scratch: 1 }]);
+    const short = /^1 s is too short: all takes about .*, and the result gets 1 epoch, .*; allow more with time$/;
+    expect(warnings).toContainEqual(expect.stringMatching(short));
+  });
+
+  it('leaves nothing where there is no plan, and reads the source before the images', async () => {
+    const out = newPath('out');
+    const large = await tinySource();
+    await expect(train({ data, source: large, maxParams: 10, out }).result).rejects.toThrow(/No network fits/);
+    expect(existsSync(out)).toBe(false);
+    const bare = newPath('bare.safetensors');
+    await writeSafetensors(bare, toTensorMap(addon().initialise({ name: 'resnet20', classes: 3, width: 0.5 }, 1)));
+    const unknown = train({ data, source: bare, out });
+    await expect(unknown.result).rejects.toThrow(refusal('INVALID_OPTION', /use transfer, with sourceNetwork and/));
+    const nowhere = train({ data, source, unlabelled: newPath('unlabelled'), out });
+    await expect(nowhere.result).rejects.toThrow(/unlabelled.* does not exist/);
+    const broken = temporaryFolder();
+    const missing = train({ data: broken, source: newPath('net.pth'), out });
+    await expect(missing.result).rejects.toMatchObject({ code: 'FILE_ACCESS' });
+    await expect(train({ data: broken, source, out: broken }).result).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    expect([existsSync(out), existsSync(join(broken, 'decisions.json'))]).toEqual([false, false]);
   });
 
   it.each<[Partial<TrainOptions>, RegExp]>([
