@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /**
- * Is `command` on the PATH?
+ * Returns whether `command` is on the PATH.
  * @param {string} command
  */
 export function onPath(command) {

@@ -12,7 +12,7 @@ import { filesBelow, fingerprint, modified, packageRoot, readJson, writeJson } f
 import { searchKey } from './libtorch.mjs';
 
 /** @import { LibTorch } from './libtorch.mjs' */
-/** @typedef {{ readonly built: boolean, readonly reason: string }} CudaPart Has an addon its CUDA part, and why? */
+/** @typedef {{ readonly built: boolean, readonly reason: string }} CudaPart Whether an addon has its CUDA part, and why. */
 /**
  * An addon's build record. A build by CMake also records its sources, so that the bootstrap can tell if it is current.
  * @typedef {object} BuildStamp
@@ -20,7 +20,7 @@ import { searchKey } from './libtorch.mjs';
  * @property {CudaPart} cuda
  * @property {string} [withCuda] AUTO, ON or OFF.
  * @property {string} [search]
- * @property {boolean} [named] Was LibTorch named by --libtorch?
+ * @property {boolean} [named] LibTorch was named by --libtorch.
  * @property {string} [sources]
  * @property {string} [programs]
  */

@@ -79,7 +79,7 @@ function versionFromHeader(text) {
 }
 
 /**
- * Is a version like '2.6.0' or '2.6.0+dfsg-7' new enough?
+ * Returns whether a version like '2.6.0' or '2.6.0+dfsg-7' is new enough.
  * @param {string} version
  */
 export function isNewEnough(version) {

@@ -7,7 +7,7 @@ const python = '/usr/bin/python3';
 
 const finds = 'import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))';
 
-/** Does Debian's Python have these modules? */
+/** Whether Debian's Python has these modules. */
 export const pythonHas = (...modules: readonly string[]): boolean =>
   spawnSync(python, ['-c', finds, ...modules]).status === 0;
 

@@ -16,7 +16,7 @@ export interface NetworkSummary {
   readonly name: NetworkName;
   /** timm's name for it, where that is another one. */
   readonly alias: string | undefined;
-  /** Are torchvision's weight files of it read, and written by `export --to torchvision`? */
+  /** Whether torchvision's weight files of it are read, and written by `export --to torchvision`. */
   readonly torchvision: boolean;
   /** Side of its images, pixels. */
   readonly size: number;
@@ -31,7 +31,7 @@ export interface NetworkSummary {
    * as two.
    */
   readonly flops: number;
-  /** Feature maps; `candidate`: can they be paired? */
+  /** Feature maps; `candidate`: they can be paired. */
   readonly features: NetworkDescription['features'];
 }
 

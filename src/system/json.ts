@@ -15,7 +15,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Do brackets outside of strings open more than `most` levels? */
+/** Checks whether brackets outside of strings open more than `most` levels. */
 function isDeeper(text: string, maxDepth: number): boolean {
   let depth = 0;
   let inString = false;

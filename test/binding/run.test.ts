@@ -18,7 +18,7 @@ describe('step events behind a blocked event loop', () => {
     }
   }
 
-  /** Does another thread run, or wait for a processor or a disk? */
+  /** Whether another thread runs, or waits for a processor or a disk. */
   function othersWantTime(): boolean {
     const folder = '/proc/self/task';
     return readdirSync(folder).some((thread) => {

@@ -49,7 +49,7 @@ function filesOf(base: string, { damaged }: Format): Map<string, Buffer> {
   return new Map(names.map((name) => [name, readFileSync(join(base, name))]));
 }
 
-/** Does the file have a checksum of its content, so that no single bit flip may pass? */
+/** Whether the file has a checksum of its content, so that no single bit flip may pass. */
 const hasChecksum = (name: string, bytes: Buffer): boolean =>
   name.endsWith('.safetensors') && hasHash(parseSafetensors(bytes, name).metadata);
 

@@ -27,7 +27,7 @@ export function isOrderly({ code, signal, stderr }: Outcome): boolean {
 }
 
 const documented = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8').split('\n');
-/** Is it a documented code, other than INTERNAL, our own mistake? */
+/** Checks for a documented code other than INTERNAL, which is our own mistake. */
 export const isKnownCode = (code: unknown): boolean => code !== 'INTERNAL' && documented.includes(`## ${code}`);
 
 /** Returns what is wrong with a thrown error; undefined if its code is documented, and a small file may cause it. */

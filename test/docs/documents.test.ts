@@ -17,7 +17,7 @@ const offences = <T extends { readonly place: string; readonly text: string }>(
   wrong: (step: T) => string | boolean | undefined,
 ): string[] => all.flatMap((step) => (wrong(step) ? [`${step.place}: ${step.text} (${wrong(step)})`] : []));
 
-/** Can a step of this kind be run? */
+/** Whether a step of this kind can be run. */
 function runnable({ language, text }: Planned): boolean {
   if (language === 'sh') return ['l2t-native', ranksScript].includes(wordsOf(text)[0] ?? '');
   return language === 'yaml' ? yamlName.test(text) : ['ts', 'js'].includes(language);

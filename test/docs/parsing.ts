@@ -54,7 +54,7 @@ function wrongValueOf(command: Command): string | undefined {
   return wrong && `${wrong.long} is ${given[wrong.attributeName()]}`;
 }
 
-/** `npm run lint -- --all`: is there such a script, and does its program know the flag? */
+/** `npm run lint -- --all`: checks that there is such a script, and that its program knows the flag. */
 function refusalOfScript([first, ...rest]: readonly string[]): string | undefined {
   const [name = '', ...args] = first === 'run' ? rest : [first ?? '', ...rest];
   if (first !== 'run' && ['ci', 'install', 'link', 'pack'].includes(name)) return undefined;
@@ -65,7 +65,7 @@ function refusalOfScript([first, ...rest]: readonly string[]): string | undefine
   return file === undefined ? undefined : refusalOfFile([file, ...args]);
 }
 
-/** `npx tsx tools/timing/layers.ts --case NAME`: is there such a file, and does it know the flag? */
+/** `npx tsx tools/timing/layers.ts --case NAME`: checks that there is such a file, and that it knows the flag. */
 function refusalOfFile([file = '', ...args]: readonly string[]): string | undefined {
   const path = join(packageRoot, file);
   if (!existsSync(path)) return `there is no file ${file}`;

@@ -73,7 +73,7 @@ export function matchWeights(
   return { weights, extra };
 }
 
-/** Is it `num_batches_tracked` of PyTorch's batch norm, which is unused here? */
+/** Checks for `num_batches_tracked` of PyTorch's batch norm, which is unused here. */
 const isBatchCount = (name: string): boolean => /^(.*\.)?num_batches_tracked$/s.test(name);
 
 function requireFloats(tensor: Tensor, where: string): void {
