@@ -10,9 +10,7 @@ Builder::Builder(std::string name, int64_t classes, double width) : width_(width
   network_.classes = classes;
 }
 
-int Builder::scaled(int channels) const {
-  return std::max(1, static_cast<int>(std::lround(channels * width_)));
-}
+int Builder::scaled(int channels) const { return std::max(1, static_cast<int>(std::lround(channels * width_))); }
 
 int Builder::conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias, int groups) {
   const int in = channels_[x] / groups;
