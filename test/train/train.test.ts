@@ -89,6 +89,12 @@ describe('the schedule', () => {
     }
   });
 
+  it('gives the last round of a race at most 40 epochs: after ten, most networks are at chance', () => {
+    const first = (racers: number) =>
+      scheduleOf({ ...proposal, candidates: Array.from({ length: racers }, () => work(0.01)) }).race.epochs;
+    expect([2, 3, 8].map(first)).toEqual([40, 20, 10]);
+  });
+
   it('has fewer racers, and then no race, where there is less time', () => {
     const racers = (time: number) =>
       scheduleOf({ ...proposal, time, candidates: Array.from({ length: 8 }, () => work(0.5)) }).race.candidates;
