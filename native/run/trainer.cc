@@ -183,7 +183,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     const auto step = k % batches_.steps();
     auto prepared = prepare(k / batches_.steps(), step, rates[k], Kind::kReal);
     const bool ready = prepared && complete(*prepared);
-    if (!agreed(ready)) return;
+    if (!agreed(ready) || !ready) return;
     const auto [images, source_x, lr, judge] = input(prepared->inputs, step);
     const auto real_step = [&] {
       return sums_.row(learner_.iterate(images, source_x, lr, judge, /*move_phi=*/false), images.y);
