@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <stdexcept>
+
 #include "native/backends/backend.h"
 #include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
@@ -105,7 +107,9 @@ Rule unit(const Shape& s, const backends::UnitEnd& end) {
   constexpr double kEpsilon = 1e-5;
   const std::vector<int64_t> shape{s.out, s.in, s.kernel, s.kernel};
   const nets::Conv2d conv{0, -1, static_cast<int>(s.stride), static_cast<int>(s.padding)};
-  const auto geometry = backends::cpu::geometry_of(conv, shape, s.batch, s.side).value();
+  const auto chosen = backends::cpu::geometry_of(conv, shape, s.batch, s.side);
+  if (!chosen) throw std::invalid_argument("no kernels for this convolution");
+  const auto geometry = *chosen;
   const int64_t side = geometry.side;
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
   const auto zeros = [](Tensors tensors) {
